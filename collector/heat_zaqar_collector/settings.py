@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent's options: os-collect-config's `[zaqar]` section, and what we add to it.
+
+One section serves the collector and the hooks, so that a server's channel is written
+down once. The Keystone options are os-collect-config's own and keep their meaning.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from os_collect_config import zaqar as released
+from oslo_config import cfg
+
+from heat_zaqar_transport.wire import Secret, SignedUrl
+from heat_zaqar_transport.wire.errors import NotConfigured, WireFormatError
+
+GROUP = "zaqar"
+CONFIG_FILE_VARIABLE = "HEAT_ZAQAR_CONFIG"
+DEFAULT_CONFIG_FILE = Path("/etc/os-collect-config.conf")
+
+ADDED_OPTS = [
+    cfg.StrOpt(
+        "channel",
+        help="Name of the channel between this server and Heat. Not set: Heat runs without the "
+        "heat-zaqar-transport plugin, and the queue is read with Keystone credentials.",
+    ),
+    cfg.StrOpt(
+        "metadata_url",
+        secret=True,
+        help="Pre-signed URL of the metadata queue (GET messages).",
+    ),
+    cfg.StrOpt(
+        "signal_url",
+        secret=True,
+        help="Pre-signed URL of the signal queue (POST messages).",
+    ),
+    cfg.StrOpt(
+        "state_dir",
+        default="/var/lib/heat-zaqar-transport",
+        help="Directory of the agent's durable state: the last good snapshot, deployments and "
+        "their results. Mode 0700.",
+    ),
+    cfg.IntOpt(
+        "signal_ttl",
+        default=86400,
+        min=60,
+        help="Seconds that a posted result may wait in the signal queue for Heat. Zaqar's "
+        "max_message_ttl is the upper limit (1209600 unless the operator changed it).",
+    ),
+    cfg.FloatOpt(
+        "timeout",
+        default=30,
+        min=1,
+        help="Seconds to wait for an answer of Zaqar or Keystone before giving up a request.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class KeystoneCredentials:
+    """What the released os-collect-config reads a queue with.
+
+    Attributes:
+        region_name: `None`: whichever region the catalog names first.
+    """
+
+    auth_url: str
+    user_id: str
+    password: Secret
+    project_id: str
+    queue_id: str
+    region_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The agent's configuration as values.
+
+    Attributes:
+        channel: `None` for a Heat without the plugin.
+        metadata_url: `None`: read with `keystone` instead.
+        signal_url: `None`: this server has no signal queue of its own.
+        keystone: `None`: no Keystone credentials, or not all of them.
+        state_dir: Directory of the durable state.
+        signal_ttl_s: TTL of posted results, seconds.
+        timeout_s: Per HTTP request, seconds.
+        verify: True to verify TLS with the system's CAs, or the path of a CA bundle.
+    """
+
+    channel: str | None
+    metadata_url: SignedUrl | None
+    signal_url: SignedUrl | None
+    keystone: KeystoneCredentials | None
+    state_dir: Path
+    signal_ttl_s: int
+    timeout_s: float
+    verify: bool | str
+
+
+def config_file() -> Path:
+    """Return the agent's configuration file: $HEAT_ZAQAR_CONFIG or /etc/os-collect-config.conf."""
+    return Path(os.environ.get(CONFIG_FILE_VARIABLE) or DEFAULT_CONFIG_FILE)
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    """Add our options to the `[zaqar]` section of a configuration."""
+    conf.register_cli_opts(ADDED_OPTS, group=GROUP)
+
+
+def load(path: Path | None = None) -> Settings:
+    """Read the settings from the agent's configuration file, for a short-lived process.
+
+    Args:
+        path: `None`: as `config_file()` says.
+
+    Raises:
+        NotConfigured: The file is missing, or an option in it cannot be used.
+    """
+    path = path or config_file()
+    conf = cfg.ConfigOpts()
+    conf.register_opts(released.opts, group=GROUP)
+    conf.register_opts(ADDED_OPTS, group=GROUP)
+    try:
+        conf(args=[], project="os-collect-config", default_config_files=[str(path)])
+        return from_conf(conf)
+    except cfg.ConfigFilesNotFoundError as exc:
+        raise NotConfigured("[zaqar]", f"cannot be read: there is no file {path}") from exc
+    except (cfg.ConfigFileParseError, cfg.ConfigFileValueError) as exc:
+        raise NotConfigured("[zaqar]", f"cannot be read: {exc}") from exc
+
+
+def from_conf(conf: cfg.ConfigOpts) -> Settings:
+    """Turn a parsed configuration into values.
+
+    Raises:
+        NotConfigured: A pre-signed URL is not one.
+    """
+    group = conf[GROUP]
+    return Settings(
+        channel=group.channel or None,
+        metadata_url=_signed_url("metadata_url", group.metadata_url),
+        signal_url=_signed_url("signal_url", group.signal_url),
+        keystone=_keystone(group),
+        state_dir=Path(group.state_dir),
+        signal_ttl_s=group.signal_ttl,
+        timeout_s=group.timeout,
+        verify=group.ca_file or True,
+    )
+
+
+def missing_keystone_options(conf: cfg.ConfigOpts) -> list[str]:
+    """Name the Keystone options that are not set, for an error that says what to do."""
+    return [name for name in _KEYSTONE if not conf[GROUP][name]]
+
+
+_KEYSTONE = ("auth_url", "user_id", "password", "project_id", "queue_id")
+
+
+def _keystone(group: cfg.ConfigOpts.GroupAttr) -> KeystoneCredentials | None:
+    if not all(group[name] for name in _KEYSTONE):
+        return None
+    return KeystoneCredentials(
+        auth_url=group.auth_url,
+        user_id=group.user_id,
+        password=Secret(group.password),
+        project_id=group.project_id,
+        queue_id=group.queue_id,
+        region_name=group.region_name or None,
+    )
+
+
+def _signed_url(name: str, text: str | None) -> SignedUrl | None:
+    if not text:
+        return None
+    try:
+        return SignedUrl.parse(text)
+    except WireFormatError as exc:
+        raise NotConfigured(f"[{GROUP}] {name}", f"cannot be used: {exc}") from exc

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the agent's metadata comes from: look into the queue, choose, keep.
+
+Looking never destroys anything, so that whatever dies in between, the next look finds
+the same again.
+"""
+
+from dataclasses import dataclass
+
+from keystoneauth1.identity import v3
+from keystoneauth1.session import Session
+from oslo_log import log as logging
+
+from heat_zaqar_collector.settings import KeystoneCredentials, Settings
+from heat_zaqar_collector.store import SnapshotStore
+from heat_zaqar_transport import queues
+from heat_zaqar_transport.queues import MessageQueue
+from heat_zaqar_transport.wire import Choice, Hello, PlainSnapshot, Snapshot, choose, serialize
+from heat_zaqar_transport.wire.errors import NotConfigured, StateError, TransportError
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Source:
+    """One server's metadata.
+
+    Attributes:
+        channel: The server's channel; `None` with a Heat without the plugin.
+        metadata: The queue from Heat.
+        signals: The queue to Heat, for a hello; `None`: there is none.
+        store: Where the last good snapshot is kept.
+        signal_ttl_s: How long a hello may wait for Heat, in seconds.
+    """
+
+    channel: str | None
+    metadata: MessageQueue
+    signals: MessageQueue | None
+    store: SnapshotStore
+    signal_ttl_s: int
+    _asked_for: str | None = None
+
+    def collect(self) -> Snapshot | PlainSnapshot | None:
+        """Return the snapshot to apply; `None` when there has never been one.
+
+        A newer snapshot that cannot be kept (a full disk) is left for the next look, and
+        the one that is held is returned: without any, os-apply-config would wipe this
+        server's `[zaqar]` options, and with them its way to Heat.
+        """
+        held = self.store.load()
+        try:
+            found = [(message.id, message.body) for message in self.metadata.fetch()]
+        except TransportError as exc:
+            LOG.warning("Zaqar cannot be read, going on with what is held: %s", exc)
+            return held
+        choice = choose(self.channel, held, found)
+        self._report(choice)
+        if choice.snapshot is None or choice.snapshot == held:
+            return held
+        try:
+            self.store.keep(choice.snapshot)
+        except StateError as exc:
+            LOG.error("%s is not applied yet: %s", _described(choice.snapshot), exc)
+            return held
+        LOG.info("%s collected", _described(choice.snapshot))
+        return choice.snapshot
+
+    def _report(self, choice: Choice) -> None:
+        for rejection in choice.rejected:
+            LOG.error("Message %s is not used: %s", rejection.message_id, rejection.reason)
+        if choice.rejected:
+            self._ask_again("rejected", choice)
+        elif choice.snapshot is None:
+            self._ask_again("empty queue", choice)
+        else:
+            self._asked_for = None
+
+    def _ask_again(self, reason: str, choice: Choice) -> None:
+        """Say hello, once for each trouble: Heat then posts the present snapshot."""
+        trouble = f"{reason} {choice.rejected}"
+        if self.channel is None or self.signals is None or trouble == self._asked_for:
+            return
+        generation = getattr(choice.snapshot, "generation", None)
+        try:
+            self.signals.post(serialize(Hello(self.channel, reason, generation)), self.signal_ttl_s)
+            self._asked_for = trouble
+            LOG.info("Asked Heat for the present snapshot (%s)", reason)
+        except TransportError as exc:
+            LOG.warning("Heat could not be asked for the present snapshot: %s", exc)
+
+
+def open_source(settings: Settings) -> Source:
+    """Open the source that the settings describe.
+
+    Raises:
+        NotConfigured: Neither a pre-signed URL nor full Keystone credentials are there.
+        TransportError: Keystone did not answer or refused.
+    """
+    return Source(
+        channel=settings.channel,
+        metadata=_open_metadata(settings),
+        signals=_open_signals(settings),
+        store=SnapshotStore(settings.state_dir),
+        signal_ttl_s=settings.signal_ttl_s,
+    )
+
+
+def keystone_session(credentials: KeystoneCredentials, settings: Settings) -> Session:
+    """Return a session that gets its token at the first use and renews it in time."""
+    auth = v3.Password(
+        auth_url=credentials.auth_url,
+        user_id=credentials.user_id,
+        password=credentials.password.reveal(),
+        project_id=credentials.project_id,
+    )
+    return Session(auth=auth, verify=settings.verify, timeout=settings.timeout_s)
+
+
+def _open_metadata(settings: Settings) -> MessageQueue:
+    if settings.metadata_url is not None:
+        return queues.open_signed(
+            settings.metadata_url, timeout_s=settings.timeout_s, verify=settings.verify
+        )
+    if settings.keystone is not None:
+        return queues.open_with_keystone(
+            keystone_session(settings.keystone, settings),
+            settings.keystone.queue_id,
+            region_name=settings.keystone.region_name,
+            timeout_s=settings.timeout_s,
+            verify=settings.verify,
+        )
+    raise NotConfigured("[zaqar] metadata_url")
+
+
+def _open_signals(settings: Settings) -> MessageQueue | None:
+    if settings.signal_url is None:
+        return None
+    return queues.open_signed(
+        settings.signal_url, timeout_s=settings.timeout_s, verify=settings.verify
+    )
+
+
+def _described(snapshot: Snapshot | PlainSnapshot) -> str:
+    if isinstance(snapshot, Snapshot):
+        return f"Generation {snapshot.generation} of channel {snapshot.channel}"
+    return "A snapshot of a Heat without heat-zaqar-transport"

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Heat's software deployments and their groups, with ZAQAR_MESSAGE and AUTO as signal transport."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from heat.common import exception
+from heat.engine import resource
+from heat.engine import software_config_io as swc_io
+from heat.engine.resources.openstack.heat import software_deployment, structured_config
+from heat.rpc import api as rpc_api
+from oslo_log import log as logging
+
+from heat_zaqar_transport.resources import channel as channels
+from heat_zaqar_transport.resources import options, publish, receive, schema, transports
+from heat_zaqar_transport.resources.owner import QueueOwner, open_as_engine
+from heat_zaqar_transport.resources.safety_net import SafetyNet
+from heat_zaqar_transport.wire.errors import TransportError
+
+LOG = logging.getLogger(__name__)
+
+ADDED_TRANSPORTS = (transports.ZAQAR_MESSAGE, transports.AUTO)
+
+# Input of a deployment that has a signal queue of its own; the queue's name and
+# pre-signed URL travel in Heat's own deploy_queue_id and deploy_signal_id.
+DEPLOY_CHANNEL = "deploy_channel"
+
+# Characters of a failed hook's stderr that go into the stack's reason.
+STDERR_TAIL = 500
+
+
+class ChannelDeployment(QueueOwner):
+    """What a deployment class of Heat's gains: publishing, and signals over Zaqar."""
+
+    _safety_net: SafetyNet | None = None
+
+    # Which transport: AUTO is resolved before Heat's code compares names.
+
+    def _signal_transport(self) -> str:
+        return self.resolve_auto(self.properties[self.SIGNAL_TRANSPORT], transports.SIGNAL)
+
+    def _signal_transport_ours(self) -> bool:
+        return self._signal_transport() == transports.ZAQAR_MESSAGE
+
+    def _signal_transport_cfn(self) -> bool:
+        return self._signal_transport() == self.CFN_SIGNAL
+
+    def _signal_transport_heat(self) -> bool:
+        return self._signal_transport() == self.HEAT_SIGNAL
+
+    def _signal_transport_none(self) -> bool:
+        return self._signal_transport() == self.NO_SIGNAL
+
+    def _signal_transport_temp_url(self) -> bool:
+        return self._signal_transport() == self.TEMP_URL_SIGNAL
+
+    def _signal_transport_zaqar(self) -> bool:
+        return self._signal_transport() == self.ZAQAR_SIGNAL
+
+    # Heat to server.
+
+    def _build_derived_inputs(self, action: str, source: Any) -> list[swc_io.InputConfig]:
+        inputs = super()._build_derived_inputs(action, source)
+        for index, each in enumerate(inputs):
+            if each.name() == self.DEPLOY_SIGNAL_TRANSPORT:
+                inputs[index] = swc_io.InputConfig(
+                    **{**each.as_dict(), "value": self._signal_transport()}
+                )
+        if self._signal_transport_ours() and self._server_channel() is None:
+            inputs.extend(self._own_queue_inputs())
+        return inputs
+
+    def _own_queue_inputs(self) -> Iterator[swc_io.InputConfig]:
+        queue = self._ensure_own_queue()
+        yield swc_io.InputConfig(
+            name=self.DEPLOY_SIGNAL_ID,
+            value=queue.server_url.serialize(),
+            description="Pre-signed URL of the queue to use for signaling output values",
+        )
+        yield swc_io.InputConfig(
+            name=self.DEPLOY_QUEUE_ID,
+            value=queue.queue_name,
+            description="ID of queue to use for signaling output values",
+        )
+        yield swc_io.InputConfig(
+            name=DEPLOY_CHANNEL,
+            value=queue.channel,
+            description="Channel that signaled output values must name",
+        )
+
+    def _handle_action(
+        self, action: str, config: Any = None, prev_derived_config: Any = None
+    ) -> Any:
+        waiting = super()._handle_action(action, config, prev_derived_config)
+        self._publish()
+        self._safety_net = SafetyNet(
+            options.get().safety_net_first, options.get().safety_net_longest, time.monotonic
+        )
+        return waiting
+
+    def _delete_resource(self) -> None:
+        super()._delete_resource()
+        try:
+            self._publish()
+        except TransportError as exc:
+            # The next publish will not name it either; a delete does not wait for Zaqar.
+            LOG.warning("%s: the server is not told of the deletion yet: %s", self.name, exc)
+
+    def _publish(self) -> None:
+        publish.publish(self._server_row())
+
+    def _server_row(self) -> publish.ServerRow | None:
+        return publish.read_server(self.context, self.properties[self.SERVER])
+
+    def _server_channel(self) -> channels.Channel | None:
+        row = self._server_row()
+        return row.channel if row else None
+
+    # Server to Heat.
+
+    def handle_signal(self, details: Any) -> Any:
+        """Take a signal: through the deployment's own queue, or as Heat does."""
+        own = self._own_queue()
+        if own is None or not _from_notifier(details, own):
+            return super().handle_signal(details)
+        said = self._receiver(own.channel).receive(receive.unwrapped(details))
+        if said is None:
+            raise resource.NoActionRequired(self.name, "nothing new")
+        return said
+
+    def _check_complete(self) -> Any:
+        try:
+            complete = super()._check_complete()
+        except exception.Error as failure:
+            raise exception.Error(f"{failure}{self._stderr_tail()}") from failure
+        if not complete and self._safety_net is not None and self._safety_net.due():
+            self._look_into_queue()
+        return complete
+
+    def _stderr_tail(self) -> str:
+        """Tell what the hook wrote last: the status code alone helps nobody."""
+        deployment = self.rpc_client().show_software_deployment(self.context, self.resource_id)
+        outputs = deployment[rpc_api.SOFTWARE_DEPLOYMENT_OUTPUT_VALUES] or {}
+        stderr = str(outputs.get(self.STDERR) or "").strip()
+        return f"\n{stderr[-STDERR_TAIL:]}" if stderr else ""
+
+    def _look_into_queue(self) -> None:
+        if not self._signal_transport_ours():
+            return
+        queue = self._own_queue() or self._server_signal_queue()
+        if queue is None:
+            return
+        try:
+            said = self._receiver(queue.channel).sweep(open_as_engine(queue.engine_url))
+        except TransportError as exc:
+            LOG.warning("Channel %s: no look into the queue: %s", queue.channel, exc)
+            return
+        for sentence in said:
+            self._add_event("SIGNAL", self.status, f"Signal: {sentence}")
+
+    def _server_signal_queue(self) -> channels.SignalQueue | None:
+        channel = self._server_channel()
+        return channel.signal if channel else None
+
+    def _receiver(self, channel_name: str) -> receive.Receiver:
+        rpc = self.rpc_client()
+        return receive.Receiver(
+            channel=channel_name,
+            context=self.context,
+            rpc=rpc,
+            deployments=lambda: rpc.list_software_deployments(
+                self.context, server_id=self.properties[self.SERVER]
+            ),
+            publish=self._publish,
+        )
+
+    # A queue of its own, for a server whose transport is another.
+
+    def _own_queue(self) -> channels.SignalQueue | None:
+        stored = self.data().get(channels.DEPLOYMENT_KEY)
+        return None if stored is None else channels.SignalQueue.parse(stored)
+
+    def _ensure_own_queue(self) -> channels.SignalQueue:
+        queue = self._own_queue()
+        if queue is None:
+            queue = self.create_signal_queue()
+            self.data_set(channels.DEPLOYMENT_KEY, queue.serialize(), redact=True)
+        return queue
+
+    def _delete_signals(self) -> None:
+        own = self._own_queue()
+        if own is not None:
+            self.destroy_queues([own.queue_name])
+            self.data_delete(channels.DEPLOYMENT_KEY)
+        super()._delete_signals()
+
+
+def _from_notifier(details: object, queue: channels.SignalQueue) -> bool:
+    return isinstance(details, dict) and details.get("queue_name") == queue.queue_name
+
+
+def _widened(heat_class: Any) -> Any:
+    """Return the class's properties schema with our signal transports allowed too."""
+    return schema.with_values(
+        heat_class.properties_schema,
+        heat_class.SIGNAL_TRANSPORT,
+        ADDED_TRANSPORTS,
+        schema.SIGNAL_HELP,
+    )
+
+
+class SoftwareDeployment(ChannelDeployment, software_deployment.SoftwareDeployment):
+    """Heat's OS::Heat::SoftwareDeployment, with signals over Zaqar."""
+
+    properties_schema = _widened(software_deployment.SoftwareDeployment)
+
+
+class StructuredDeployment(ChannelDeployment, structured_config.StructuredDeployment):
+    """Heat's OS::Heat::StructuredDeployment, with signals over Zaqar."""
+
+    properties_schema = _widened(structured_config.StructuredDeployment)
+
+
+class SoftwareDeploymentGroup(software_deployment.SoftwareDeploymentGroup):
+    """Heat's OS::Heat::SoftwareDeploymentGroup; its members are of our type."""
+
+    properties_schema = _widened(software_deployment.SoftwareDeploymentGroup)
+
+
+class StructuredDeploymentGroup(structured_config.StructuredDeploymentGroup):
+    """Heat's OS::Heat::StructuredDeploymentGroup; its members are of our type."""
+
+    properties_schema = _widened(structured_config.StructuredDeploymentGroup)
+
+
+class SoftwareDeployments(software_deployment.SoftwareDeployments):
+    """Heat's hidden older name of SoftwareDeploymentGroup."""
+
+    properties_schema = _widened(software_deployment.SoftwareDeployments)
+
+
+class StructuredDeployments(structured_config.StructuredDeployments):
+    """Heat's hidden older name of StructuredDeploymentGroup."""
+
+    properties_schema = _widened(structured_config.StructuredDeployments)

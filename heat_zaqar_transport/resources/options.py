@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's options: section `[zaqar_transport]` of heat.conf."""
+
+from oslo_config import cfg
+
+GROUP = "zaqar_transport"
+
+# Zaqar's default for [transport] max_message_ttl, in seconds: 14 days.
+_ZAQAR_MAX_MESSAGE_TTL = 1209600
+
+_YEAR_S = 365 * 86400
+
+OPTS = [
+    cfg.IntOpt(
+        "snapshot_ttl",
+        default=_ZAQAR_MAX_MESSAGE_TTL,
+        min=60,
+        help="Seconds that a server's metadata stays in its queue. Zaqar's max_message_ttl is "
+        "the upper limit: lower this if yours is lower than 1209600.",
+    ),
+    cfg.IntOpt(
+        "channel_lifetime",
+        default=10 * _YEAR_S,
+        min=60,
+        help="Seconds that the pre-signed URLs and the subscription of a server's queues are "
+        "good for, counted from the creation of the server.",
+    ),
+    cfg.BoolOpt(
+        "server_credentials",
+        default=False,
+        help="Also give servers Keystone credentials (user and password of their own, in the "
+        "stack's domain project), which os-collect-config as released needs to read a queue. "
+        "They reach every queue of the stack; pre-signed URLs reach one each.",
+    ),
+    cfg.FloatOpt(
+        "timeout",
+        default=10,
+        min=1,
+        help="Seconds that an engine waits for an answer of Zaqar.",
+    ),
+    cfg.FloatOpt(
+        "safety_net_first",
+        default=10,
+        min=1,
+        help="Seconds that a deployment waits for Zaqar's notification before it looks into the "
+        "signal queue itself; each further look waits twice as long.",
+    ),
+    cfg.FloatOpt(
+        "safety_net_longest",
+        default=1800,
+        min=1,
+        help="Longest time between two such looks, in seconds.",
+    ),
+]
+
+cfg.CONF.register_opts(OPTS, group=GROUP)
+
+
+def get() -> cfg.ConfigOpts.GroupAttr:
+    """Return the section's values."""
+    return cfg.CONF[GROUP]
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """Tell oslo-config-generator what there is."""
+    return [(GROUP, OPTS)]

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OS::Heat::DeployedServer and OS::Nova::Server with a channel over Zaqar."""
+
+from typing import Any
+
+from heat.engine import resource, rsrc_defn
+from heat.engine.resources import signal_responder
+from heat.engine.resources.openstack.heat import deployed_server
+from heat.engine.resources.openstack.nova import server as nova_server
+from oslo_log import log as logging
+
+from heat_zaqar_transport.resources import channel as channels
+from heat_zaqar_transport.resources import options, publish, receive, schema, transports
+from heat_zaqar_transport.resources.owner import QueueOwner, open_as_engine
+from heat_zaqar_transport.wire import digest_of
+from heat_zaqar_transport.wire.errors import TransportError
+
+LOG = logging.getLogger(__name__)
+
+_COLLECT_CONFIG = "os-collect-config"
+_COLLECTOR = "zaqar"
+
+
+class ChannelServer(QueueOwner):
+    """What a server class of Heat's gains: a channel, publishing, and signals."""
+
+    @property
+    def requires_deferred_auth(self) -> bool:
+        """Whether the stack must keep credentials: taking a result acts on its behalf."""
+        return self.transport_zaqar_message(self.properties)
+
+    # Which transport: AUTO is resolved before Heat's code compares names.
+
+    def transport_zaqar_message(self, props: Any) -> bool:
+        """Tell whether the server's transport is ours."""
+        return self._transport(props) == self.ZAQAR_MESSAGE
+
+    def transport_poll_server_cfn(self, props: Any) -> bool:
+        """Tell whether the server polls heat-api-cfn."""
+        return self._transport(props) == self.POLL_SERVER_CFN
+
+    def transport_poll_server_heat(self, props: Any) -> bool:
+        """Tell whether the server polls heat-api."""
+        return self._transport(props) == self.POLL_SERVER_HEAT
+
+    def transport_poll_temp_url(self, props: Any) -> bool:
+        """Tell whether the server polls Swift."""
+        return self._transport(props) == self.POLL_TEMP_URL
+
+    def _transport(self, props: Any) -> str:
+        name = props[self.SOFTWARE_CONFIG_TRANSPORT]
+        if name is None:
+            # An update that drops the property from the template names no transport.
+            name = self.properties_schema[self.SOFTWARE_CONFIG_TRANSPORT].default
+        return self.resolve_auto(name, transports.SERVER)
+
+    # The channel.
+
+    def channel(self) -> channels.Channel | None:
+        """Return the server's channel, if it has one."""
+        stored = self.data().get(channels.SERVER_KEY)
+        return None if stored is None else channels.Channel.parse(stored)
+
+    def _ensure_channel(self) -> channels.Channel:
+        channel = self.channel()
+        if channel is None:
+            channel = self.create_channel()
+            self.data_set(channels.SERVER_KEY, channel.serialize(), redact=True)
+        return channel
+
+    def _create_transport_credentials(self, props: Any) -> None:
+        if self.transport_zaqar_message(props):
+            self._ensure_stack_user()
+        else:
+            super()._create_transport_credentials(props)
+
+    def _delete(self) -> Any:
+        channel = self.channel()
+        if channel is not None:
+            self.destroy_queues(channel.queue_names)
+            self.data_delete(channels.SERVER_KEY)
+        return super()._delete()
+
+    # Heat to server.
+
+    def _populate_deployments_metadata(self, meta: dict[str, Any], props: Any) -> None:
+        if self.transport_zaqar_message(props):
+            self._populate_channel_metadata(meta)
+        else:
+            super()._populate_deployments_metadata(meta, props)
+        # A server that leaves our transport reads of it on the channel that it still has.
+        self.publish()
+
+    def _populate_channel_metadata(self, meta: dict[str, Any]) -> None:
+        meta.setdefault("deployments", [])
+        config = meta.setdefault(_COLLECT_CONFIG, {})
+        _forget_other_sources(config)
+        config["collectors"] = [*self.default_collectors, _COLLECTOR, "local"]
+        config[_COLLECTOR] = {**config.get(_COLLECTOR, {}), **self._collector_options()}
+        self.metadata_set(meta)
+
+    def _collector_options(self) -> dict[str, Any]:
+        channel = self._ensure_channel()
+        options_of_server: dict[str, Any] = channel.server_options()
+        if options.get().server_credentials:
+            options_of_server |= self._keystone_options(channel)
+        return options_of_server
+
+    def _keystone_options(self, channel: channels.Channel) -> dict[str, Any]:
+        return {
+            "user_id": self._get_user_id(),
+            "password": self.password,
+            "auth_url": self.keystone().server_keystone_endpoint_url(
+                fallback_endpoint=self.context.auth_url
+            ),
+            "project_id": self.stack.stack_user_project_id,
+            "queue_id": channel.queue_names[0],
+            "region_name": self._get_region_name(),
+        }
+
+    def publish(self) -> None:
+        """Post the present snapshot, if the server has a channel."""
+        publish.publish(publish.read_resource(self.context, self.id))
+
+    def handle_update(
+        self, json_snippet: rsrc_defn.ResourceDefinition, tmpl_diff: Any, prop_diff: Any
+    ) -> Any:
+        """Update the server as Heat does, then tell it."""
+        updaters = super().handle_update(json_snippet, tmpl_diff, prop_diff)
+        if tmpl_diff.metadata_changed():
+            self.publish()
+        return updaters
+
+    def metadata_update(self, new_metadata: Any = None) -> None:
+        """Refresh the template's metadata as Heat does, then tell the server if it changed."""
+        before = digest_of(self.metadata_get(refresh=True))
+        super().metadata_update(new_metadata)
+        if digest_of(self.metadata_get(refresh=True)) != before:
+            self.publish()
+
+    # Server to Heat.
+
+    def handle_signal(self, details: object = None) -> str:
+        """Take a message that Zaqar's notifier delivered.
+
+        Returns:
+            A sentence for the event list.
+
+        Raises:
+            NoActionRequired: There was nothing to do, so there is no event.
+        """
+        channel = self.channel()
+        if channel is None:
+            raise resource.NoActionRequired(self.name, "the server has no channel")
+        receiver = self._receiver(channel)
+        said = [receiver.receive(receive.unwrapped(details))]
+        said += _swept(receiver, channel)
+        sentences = list(dict.fromkeys(each for each in said if each))
+        if not sentences:
+            raise resource.NoActionRequired(self.name, "nothing new")
+        return "; ".join(sentences)
+
+    def _receiver(self, channel: channels.Channel) -> receive.Receiver:
+        rpc = self.rpc_client()
+        return receive.Receiver(
+            channel=channel.name,
+            context=self.context,
+            rpc=rpc,
+            deployments=lambda: rpc.list_software_deployments(
+                self.context, server_id=self.resource_id
+            ),
+            publish=self.publish,
+        )
+
+
+def _swept(receiver: receive.Receiver, channel: channels.Channel) -> list[str]:
+    """Clear the signal queue of what has been delivered, this message too."""
+    try:
+        return receiver.sweep(open_as_engine(channel.signal.engine_url))
+    except TransportError as exc:
+        # What was delivered is recorded; what stays in the queue is harmless there.
+        LOG.warning("Channel %s: the signal queue was not cleared: %s", channel.name, exc)
+        return []
+
+
+def _forget_other_sources(config: dict[str, Any]) -> None:
+    """Set what other transports left to null, which also overrides the boot configuration."""
+    for name in ("heat", "cfn", "request", _COLLECTOR):
+        if isinstance(config.get(name), dict):
+            config[name] = dict.fromkeys(config[name])
+
+
+class DeployedServer(
+    ChannelServer, deployed_server.DeployedServer, signal_responder.SignalResponder
+):
+    """Heat's OS::Heat::DeployedServer, with a channel over Zaqar."""
+
+    properties_schema = schema.with_values(
+        deployed_server.DeployedServer.properties_schema,
+        deployed_server.DeployedServer.SOFTWARE_CONFIG_TRANSPORT,
+        [transports.AUTO],
+        schema.SERVER_HELP,
+    )
+
+
+class Server(ChannelServer, nova_server.Server, signal_responder.SignalResponder):
+    """Heat's OS::Nova::Server, with a channel over Zaqar."""
+
+    properties_schema = schema.with_values(
+        nova_server.Server.properties_schema,
+        nova_server.Server.SOFTWARE_CONFIG_TRANSPORT,
+        [transports.AUTO],
+        schema.SERVER_HELP,
+    )

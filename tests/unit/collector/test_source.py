@@ -1,0 +1,126 @@
+import logging
+
+import pytest
+
+from heat_zaqar_collector.source import Source
+from heat_zaqar_collector.store import SnapshotStore
+from heat_zaqar_transport.testing import MemoryQueue
+from heat_zaqar_transport.wire import Hello, PlainSnapshot, Snapshot, parse, serialize
+from heat_zaqar_transport.wire.errors import StateError, Unreachable
+
+CHANNEL = "hz-c-1"
+
+
+def snapshot(generation, text="x"):
+    return Snapshot(CHANNEL, generation, {"text": text})
+
+
+@pytest.fixture
+def source(tmp_path):
+    return Source(CHANNEL, MemoryQueue(), MemoryQueue(), SnapshotStore(tmp_path), 60)
+
+
+def said(source):
+    return [parse(message.body) for message in source.signals.fetch()]
+
+
+def post(source, message):
+    return source.metadata.post(serialize(message), 60)
+
+
+def test_the_newest_is_returned_and_kept_and_stays_in_the_queue(source):
+    post(source, snapshot(1))
+    post(source, snapshot(2))
+    assert source.collect() == snapshot(2)
+    assert source.store.load() == snapshot(2)
+    assert len(source.metadata.fetch()) == 2
+
+
+def test_an_emptied_queue_changes_nothing(source):
+    message_id = post(source, snapshot(1))
+    source.collect()
+    source.metadata.delete([message_id])
+    assert source.collect() == snapshot(1)
+    assert said(source) == []
+
+
+def test_nothing_at_all_is_none_and_asked_for_once(source):
+    assert source.collect() is None
+    assert source.collect() is None
+    assert said(source) == [Hello(CHANNEL, "empty queue", None)]
+
+
+def test_what_is_rejected_is_logged_and_asked_for_once(source, caplog):
+    post(source, snapshot(1))
+    source.metadata.post({"heat-zaqar": {"version": 7}}, 60)
+    with caplog.at_level(logging.ERROR):
+        assert source.collect() == snapshot(1)
+        assert source.collect() == snapshot(1)
+    assert "version 7 is not spoken here" in caplog.text
+    assert said(source) == [Hello(CHANNEL, "rejected", 1)]
+
+
+def test_new_trouble_is_asked_for_again(source):
+    first = source.metadata.post({"heat-zaqar": 1}, 60)
+    source.collect()
+    source.metadata.delete([first])
+    post(source, snapshot(1))
+    source.collect()
+    source.metadata.post({"heat-zaqar": 1}, 60)
+    source.collect()
+    assert [each.generation for each in said(source)] == [None, 1]
+
+
+class Unreached(MemoryQueue):
+    def fetch(self):
+        raise Unreachable("list queue q", "connection refused")
+
+    def post(self, body, ttl_s):
+        raise Unreachable("post to queue q", "connection refused")
+
+
+def test_while_zaqar_is_away_the_last_good_one_is_returned(source, caplog):
+    source.store.keep(snapshot(4))
+    source.metadata = Unreached()
+    assert source.collect() == snapshot(4)
+    assert "connection refused" in caplog.text
+
+
+def test_a_hello_that_could_not_be_said_is_said_again(source):
+    there, source.signals = source.signals, Unreached()
+    source.collect()
+    source.signals = there
+    source.collect()
+    assert len(said(source)) == 1
+
+
+class Full(SnapshotStore):
+    def keep(self, snapshot):
+        raise StateError("/var/lib/x", "No space left on device")
+
+
+def test_on_a_full_disk_the_held_one_is_returned_and_the_new_one_stays(source, tmp_path, caplog):
+    source.store.keep(snapshot(1))
+    source.store = Full(tmp_path)
+    post(source, snapshot(2))
+    assert source.collect() == snapshot(1)
+    assert "No space left on device" in caplog.text
+    source.store = SnapshotStore(tmp_path)
+    assert source.collect() == snapshot(2)
+
+
+def test_a_heat_without_the_plugin(tmp_path):
+    source = Source(None, MemoryQueue(), None, SnapshotStore(tmp_path), 60)
+    assert source.collect() is None
+    source.metadata.post({"deployments": [1]}, 60)
+    source.metadata.post({"deployments": [1, 2]}, 60)
+    assert source.collect() == PlainSnapshot({"deployments": [1, 2]})
+
+
+def test_no_content_is_logged(source, caplog):
+    with caplog.at_level(logging.DEBUG):
+        post(source, snapshot(1, "s3cret"))
+        post(source, snapshot(1, "s3cret too"))
+        source.collect()
+    assert "generation 1 again" in caplog.text
+    assert "s3cret" not in caplog.text

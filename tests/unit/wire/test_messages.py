@@ -1,0 +1,161 @@
+"""Round trips of every message type, through golden files that are never regenerated."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heat_zaqar_transport.wire import (
+    Hello,
+    PlainSnapshot,
+    Result,
+    Snapshot,
+    parse,
+    serialize,
+)
+from heat_zaqar_transport.wire.errors import UnknownVersion, WireFormatError
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+
+DOCUMENT = {
+    "os-collect-config": {"collectors": ["zaqar", "local"]},
+    "deployments": [{"id": "c1", "group": "script", "config": "echo 'grüße'\n", "inputs": []}],
+}
+GOLDEN_MESSAGES = {
+    "snapshot": Snapshot("hz-c-0123", 17, DOCUMENT),
+    "snapshot-empty": Snapshot("hz-c-0123", 0, {}),
+    "plain-snapshot": PlainSnapshot(DOCUMENT),
+    "result": Result(
+        "hz-c-0123",
+        "a0e1",
+        {"deploy_stdout": "ok\n", "deploy_stderr": "", "deploy_status_code": 0, "greeting": "hi"},
+    ),
+    "hello": Hello("hz-c-0123", "empty queue", 16),
+    "hello-holding-nothing": Hello("hz-c-0123", "empty queue"),
+}
+
+
+def body_of(name):
+    return json.loads((GOLDEN / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("name", GOLDEN_MESSAGES)
+def test_written_as_the_golden_file_says(name):
+    assert serialize(GOLDEN_MESSAGES[name]) == body_of(name)
+
+
+@pytest.mark.parametrize("name", GOLDEN_MESSAGES)
+def test_the_golden_file_is_read(name):
+    assert parse(body_of(name)) == GOLDEN_MESSAGES[name]
+
+
+def test_every_golden_file_is_tested():
+    assert {path.stem for path in GOLDEN.glob("*.json")} == set(GOLDEN_MESSAGES)
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=10,
+)
+documents = st.dictionaries(st.text().filter(lambda key: key != "heat-zaqar"), json_values)
+
+
+@given(documents, st.integers(min_value=0))
+def test_a_snapshot_survives_its_way_as_json_text(document, generation):
+    snapshot = Snapshot("c", generation, document)
+    assert parse(json.loads(json.dumps(serialize(snapshot)))) == snapshot
+
+
+@given(json_values)
+def test_whatever_arrives_is_a_message_or_a_wire_format_error(body):
+    try:
+        parse(body)
+    except WireFormatError:
+        return
+    assert isinstance(body, dict)
+
+
+@given(json_values)
+def test_whatever_stands_in_a_header_is_a_message_or_a_wire_format_error(header):
+    with pytest.raises(WireFormatError):
+        parse({"heat-zaqar": header})
+
+
+def changed(name, **fields):
+    body = body_of(name)
+    body["heat-zaqar"].update(fields)
+    return body
+
+
+def without(name, part, key):
+    body = body_of(name)
+    del body[part][key]
+    return body
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ([], "a message must be a JSON object, not an array"),
+        ("x", "not a text"),
+        (None, "not null"),
+        ({"heat-zaqar": 1}, "the header must be a JSON object, not a number"),
+        (changed("snapshot", type="tweet"), "unknown message type 'tweet'"),
+        (changed("snapshot", type=7), "'type' must be a text"),
+        (changed("snapshot", generation=-1), "'generation' must be a whole number from 0"),
+        (changed("snapshot", generation=True), "'generation' must be a whole number from 0"),
+        (changed("snapshot", generation=1.5), "'generation' must be a whole number from 0"),
+        (changed("snapshot", generation="9"), "'generation' must be a whole number from 0"),
+        (changed("snapshot", channel=""), "'channel' must be a text that is not empty"),
+        (without("snapshot", "heat-zaqar", "channel"), "'channel' must be"),
+        (without("snapshot", "heat-zaqar", "digest"), "'digest' must be"),
+        (without("result", "content", "config_id"), "content field 'config_id' must be"),
+        (without("result", "content", "outputs"), "'outputs' must be a JSON object, it is missing"),
+        ({**body_of("result"), "content": []}, "the content must be a JSON object, not an array"),
+        (without("hello", "content", "reason"), "'reason' must be"),
+        ({**body_of("hello"), "content": {"reason": "x", "generation": "1"}}, "whole number"),
+    ],
+)
+def test_a_wrong_field_is_named(body, told):
+    with pytest.raises(WireFormatError) as caught:
+        parse(body)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("version", [2, 0, "1", None, True, 1.5, [1]])
+def test_an_unknown_version_names_both(version):
+    with pytest.raises(UnknownVersion) as caught:
+        parse(changed("snapshot", version=version))
+    assert repr(version) in str(caught.value)
+    assert "only version 1" in str(caught.value)
+
+
+def test_an_unknown_header_key_is_ignored():
+    assert parse(changed("snapshot", colour="blue")) == GOLDEN_MESSAGES["snapshot"]
+
+
+def test_a_truncated_snapshot_is_refused():
+    body = body_of("snapshot")
+    body["deployments"] = []
+    with pytest.raises(WireFormatError, match="generation 17 is damaged"):
+        parse(body)
+
+
+def test_metadata_with_the_headers_own_key_is_refused():
+    with pytest.raises(WireFormatError, match="must not have a key 'heat-zaqar'"):
+        serialize(Snapshot("c", 1, {"heat-zaqar": {}}))
+
+
+def test_an_error_quotes_no_content():
+    body = body_of("result")
+    body["content"]["outputs"] = "s3cret"
+    with pytest.raises(WireFormatError) as caught:
+        parse(body)
+    assert "s3cret" not in str(caught.value)
