@@ -61,6 +61,20 @@ def read_json(path: Path) -> Any:
         raise StateError(path, f"not JSON: {exc}") from exc
 
 
+def remove(path: Path) -> None:
+    """Remove a file; one that is not there does not matter.
+
+    Not synced: a file that a power loss brings back is removed again by the next try.
+
+    Raises:
+        StateError: It cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise StateError(path, exc.strerror) from exc
+
+
 def _replace(path: Path, content: bytes) -> None:
     # mkstemp creates with mode 0600 and a name that no crashed run left behind.
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

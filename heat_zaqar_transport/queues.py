@@ -10,12 +10,14 @@ request, and it takes a status it does not know (413, 429, 502, 504, ...) for su
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from http.client import RemoteDisconnected
 from typing import Any, Protocol
 
 import requests
 from keystoneauth1 import exceptions as keystone_errors
 from keystoneauth1.session import Session
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ProtocolError
 from zaqarclient import errors as zaqar_errors
 from zaqarclient.queues.v2 import client as zaqar_client
 from zaqarclient.transport import http as zaqar_http
@@ -110,9 +112,16 @@ class Queue:
         for them (redis-py 8.1).
         """
         with _translated(f"list queue {self.name}"):
+            found: dict[str, QueuedMessage] = {}
             # echo: our own posts too; without it Zaqar hides what this Client-ID posted.
-            found = self._queue.messages(echo=True, limit=PAGE_SIZE).stream()
-            return [_queued(message) for message in found]
+            # A page may be short of what is claimed or expired, so that only an empty one
+            # is the last; and Zaqar's Redis store, asked for what follows the queue's
+            # first message, lists that one again, for ever.
+            for message in self._queue.messages(echo=True, limit=PAGE_SIZE).stream():
+                if message.id in found:
+                    break
+                found[message.id] = _queued(message)
+            return list(found.values())
 
     def claim(self, ttl_s: int, limit: int = PAGE_SIZE) -> list[QueuedMessage]:
         """Hide up to `limit` of the oldest messages from others for a while.
@@ -292,7 +301,7 @@ class _Client(zaqar_client.Client):
 
 
 class _DeadlineAdapter(HTTPAdapter):
-    """Gives every request a timeout, which python-zaqarclient does not."""
+    """Gives every request a timeout, and a second try when its kept connection was dead."""
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
@@ -300,7 +309,20 @@ class _DeadlineAdapter(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         kwargs["timeout"] = kwargs.get("timeout") or self._timeout_s
-        return super().send(request, **kwargs)
+        try:
+            return super().send(request, **kwargs)
+        except requests.ConnectionError as exc:
+            if not _hung_up(exc):
+                raise
+            # Zaqar hangs up after refusing a large body unread, and servers hang up on
+            # idle connections. Should the request have been taken after all, a message
+            # is there twice, which every reader of ours knows how to take.
+            return super().send(request, **kwargs)
+
+
+def _hung_up(exc: requests.ConnectionError) -> bool:
+    cause = exc.args[0] if exc.args else None
+    return isinstance(cause, ProtocolError) and isinstance(cause.args[-1], RemoteDisconnected)
 
 
 class _UnexpectedStatus(Exception):
@@ -316,9 +338,9 @@ def _refuse_unreadable(response: requests.Response, **_: Any) -> None:
     known = zaqar_http.HttpTransport.http_to_zaqar
     if response.status_code >= 300 and response.status_code not in known:
         raise _UnexpectedStatus(response.status_code, response.reason or "")
-    if response.ok and response.content:
-        # A cut or foreign body would come back as None, which means "no messages".
-        response.json()
+    # A cut or foreign body would come back as "no messages".
+    if response.ok and response.content and not isinstance(response.json(), dict):
+        raise TypeError("the answer is no JSON object")
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ def main() -> int:
     collect.COLLECTORS[collector.name] = collector
     settings.register(cfg.CONF)
     try:
+        _set_up_logging()
         return int(collect.main(sys.argv) or 0)
     except (OSError, cfg.Error) as exc:
         # A cache directory that is full or read-only; a configuration file in error.
@@ -32,6 +33,19 @@ def main() -> int:
         LOG.error("os-collect-config cannot go on: %s", exc)
         _drop_damaged_marks(Path(cfg.CONF.cachedir))
     return 1
+
+
+def _set_up_logging() -> None:
+    """Do what os-collect-config 14 means to do: have its log options take effect.
+
+    It sets logging up unless there are handlers, to spare its unit tests; but oslo.log
+    now adds one while options are registered, so that it never does, and INFO is lost.
+    """
+    collect.setup_conf()
+    cfg.CONF(args=sys.argv[1:], prog="os-collect-config")
+    logging.setup(cfg.CONF, "os-collect-config")
+    # Options can be registered, which os-collect-config does next, only before parsing.
+    cfg.CONF.reset()
 
 
 def _drop_damaged_marks(cache: Path) -> None:

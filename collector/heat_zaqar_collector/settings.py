@@ -98,9 +98,14 @@ class Settings:
     verify: bool | str
 
 
-def config_file() -> Path:
-    """Return the agent's configuration file: $HEAT_ZAQAR_CONFIG or /etc/os-collect-config.conf."""
-    return Path(os.environ.get(CONFIG_FILE_VARIABLE) or DEFAULT_CONFIG_FILE)
+def config_files() -> list[Path]:
+    """Return the agent's configuration files, of which a later one wins.
+
+    They are $HEAT_ZAQAR_CONFIG, paths with ":" between them as in PATH, or, where that is
+    unset or empty, /etc/os-collect-config.conf.
+    """
+    paths = os.environ.get(CONFIG_FILE_VARIABLE, "").split(os.pathsep)
+    return [Path(path) for path in paths if path] or [DEFAULT_CONFIG_FILE]
 
 
 def register(conf: cfg.ConfigOpts) -> None:
@@ -108,24 +113,25 @@ def register(conf: cfg.ConfigOpts) -> None:
     conf.register_cli_opts(ADDED_OPTS, group=GROUP)
 
 
-def load(path: Path | None = None) -> Settings:
-    """Read the settings from the agent's configuration file, for a short-lived process.
+def load(*paths: Path) -> Settings:
+    """Read the settings from the agent's configuration files, for a short-lived process.
 
     Args:
-        path: `None`: as `config_file()` says.
+        paths: A later one wins. None given: those of `config_files()`.
 
     Raises:
-        NotConfigured: The file is missing, or an option in it cannot be used.
+        NotConfigured: A file is missing, or an option in it cannot be used.
     """
-    path = path or config_file()
+    files = [str(path) for path in paths or config_files()]
     conf = cfg.ConfigOpts()
     conf.register_opts(released.opts, group=GROUP)
     conf.register_opts(ADDED_OPTS, group=GROUP)
     try:
-        conf(args=[], project="os-collect-config", default_config_files=[str(path)])
+        conf(args=[], project="os-collect-config", default_config_files=files)
         return from_conf(conf)
     except cfg.ConfigFilesNotFoundError as exc:
-        raise NotConfigured("[zaqar]", f"cannot be read: there is no file {path}") from exc
+        missing = ", ".join(exc.config_files)
+        raise NotConfigured("[zaqar]", f"cannot be read: there is no file {missing}") from exc
     except (cfg.ConfigFileParseError, cfg.ConfigFileValueError) as exc:
         raise NotConfigured("[zaqar]", f"cannot be read: {exc}") from exc
 

@@ -94,7 +94,7 @@ class QueueOwner(resource.Resource):
         )
 
     def _has_endpoint(self, client: str, service_type: str) -> bool:
-        return bool(self.client_plugin().does_endpoint_exist(client, service_type))
+        return bool(self.client_plugin().does_endpoint_exist(service_type, client))
 
     def _ensure_stack_user(self) -> None:
         """Make the stack user with a password, for tokens, and a key pair, for signal URLs."""

@@ -3,7 +3,7 @@
 
 The document and its generation (the row's `atomic_key`) are read together, so that
 two engines that publish at the same time cannot give one generation two contents. The
-queue keeps the newest snapshot, never a backlog.
+queue keeps the newest snapshot, never a backlog, and what is there is not posted again.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from heat_zaqar_transport.queues import MessageQueue
 from heat_zaqar_transport.resources import options
 from heat_zaqar_transport.resources.channel import SERVER_KEY, Channel
 from heat_zaqar_transport.resources.owner import open_as_engine
-from heat_zaqar_transport.wire import Snapshot, outdated, serialize
+from heat_zaqar_transport.wire import Snapshot, serialize, upkeep
 from heat_zaqar_transport.wire.errors import Retriable
 
 LOG = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def read_resource(context: RequestContext, resource_id: int) -> ServerRow:
 
 
 def publish(row: ServerRow | None) -> None:
-    """Post a server's snapshot and delete what it replaces.
+    """Post a server's snapshot, unless it is there, and delete what it replaces.
 
     Nothing happens for a server without a channel, or one that is being deleted.
 
@@ -73,7 +73,7 @@ def publish(row: ServerRow | None) -> None:
     if row is None or row.channel is None or row.deleting:
         return
     snapshot = Snapshot(row.channel.name, row.generation, row.document)
-    _replace(open_as_engine(row.channel.engine_metadata_url), snapshot)
+    _put(open_as_engine(row.channel.engine_metadata_url), snapshot)
 
 
 @retry(
@@ -82,12 +82,13 @@ def publish(row: ServerRow | None) -> None:
     wait=wait_random_exponential(multiplier=0.5, max=5),
     reraise=True,
 )
-def _replace(queue: MessageQueue, snapshot: Snapshot) -> None:
-    queue.post(serialize(snapshot), options.get().snapshot_ttl)
-    LOG.info("Channel %s: posted generation %d", snapshot.channel, snapshot.generation)
+def _put(queue: MessageQueue, snapshot: Snapshot) -> None:
+    todo = upkeep(snapshot, [(message.id, message.body) for message in queue.fetch()])
+    if todo.post:
+        queue.post(serialize(snapshot), options.get().snapshot_ttl)
+        LOG.info("Channel %s: posted generation %d", snapshot.channel, snapshot.generation)
     # Only after the post: at no time is the queue without a snapshot.
-    queued = [(message.id, message.body) for message in queue.fetch()]
-    queue.delete(outdated(snapshot.channel, queued))
+    queue.delete(todo.delete)
 
 
 def _reading(row: models.Resource) -> ServerRow:

@@ -20,7 +20,7 @@ from heat_zaqar_transport.wire.messages import (
     parse,
     serialize,
 )
-from heat_zaqar_transport.wire.ordering import Choice, Rejection, choose, outdated
+from heat_zaqar_transport.wire.ordering import Choice, Rejection, Upkeep, choose, upkeep
 from heat_zaqar_transport.wire.secret import Secret
 from heat_zaqar_transport.wire.signed_url import SignedUrl
 
@@ -34,10 +34,11 @@ __all__ = [
     "Secret",
     "SignedUrl",
     "Snapshot",
+    "Upkeep",
     "canonical_json",
     "choose",
     "digest_of",
-    "outdated",
     "parse",
     "serialize",
+    "upkeep",
 ]

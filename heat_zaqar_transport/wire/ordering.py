@@ -71,20 +71,33 @@ def choose(
     return Choice(held, tuple(rejected))
 
 
-def outdated(channel: str, bodies: Iterable[tuple[str, object]]) -> list[str]:
-    """Return the ids of the messages that the newest snapshot of a queue replaces.
+@dataclass(frozen=True)
+class Upkeep:
+    """What to do with a metadata queue so that it holds the newest snapshot and nothing else.
 
-    Everything but one message of the highest generation is outdated: lower generations,
-    duplicates, and what could not be read at all.
+    Attributes:
+        post: Whether the snapshot at hand must be posted: the queue has none as new.
+        delete: Ids of the messages to delete after that.
     """
+
+    post: bool
+    delete: tuple[str, ...]
+
+
+def upkeep(snapshot: Snapshot, bodies: Iterable[tuple[str, object]]) -> Upkeep:
+    """Compare a snapshot with what its metadata queue lists.
+
+    Older snapshots go, and so do duplicates and what cannot be read at all. A snapshot
+    that another engine has posted meanwhile, newer than the one at hand, stays.
+    """
+    queued = list(bodies)
     newest: tuple[int, str] | None = None
-    ids = []
-    for message_id, body in bodies:
-        ids.append(message_id)
-        generation = _generation(channel, body)
+    for message_id, body in queued:
+        generation = _generation_of_good(snapshot, body)
         if generation is not None and (newest is None or generation > newest[0]):
             newest = (generation, message_id)
-    return [] if newest is None else [each for each in ids if each != newest[1]]
+    keep = newest[1] if newest else None
+    return Upkeep(post=keep is None, delete=tuple(each for each, _ in queued if each != keep))
 
 
 def channel_of(snapshot: Snapshot | PlainSnapshot | None) -> str | None:
@@ -116,11 +129,13 @@ def _newer(channel: str | None, held: Snapshot | PlainSnapshot | None, found: Sn
     return held
 
 
-def _generation(channel: str, body: object) -> int | None:
+def _generation_of_good(snapshot: Snapshot, body: object) -> int | None:
+    """Return the generation of a queued snapshot that is as good as the one at hand."""
     try:
-        message = parse(body)
+        found = parse(body)
     except WireFormatError:
         return None
-    if isinstance(message, Snapshot) and message.channel == channel:
-        return message.generation
-    return None
+    if not isinstance(found, Snapshot) or found.channel != snapshot.channel:
+        return None
+    newer = found.generation > snapshot.generation
+    return found.generation if newer or found == snapshot else None

@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import stat
 
 import pytest
@@ -64,3 +65,16 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match="file/sub"):
         durable.write_json(tmp_path / "file" / "sub" / "b.json", 1)
+
+
+def test_a_removed_file_is_gone_and_an_absent_one_does_not_matter(tmp_path):
+    path = tmp_path / "b.json"
+    durable.write_json(path, 1)
+    durable.remove(path)
+    durable.remove(path)
+    assert not path.exists()
+
+
+def test_what_cannot_be_removed_is_named(tmp_path):
+    with pytest.raises(StateError, match=re.escape(str(tmp_path))):
+        durable.remove(tmp_path)

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heat_zaqar_transport.wire import Hello, PlainSnapshot, Snapshot, choose, outdated, serialize
+from heat_zaqar_transport.wire import (
+    Hello,
+    PlainSnapshot,
+    Snapshot,
+    Upkeep,
+    choose,
+    serialize,
+    upkeep,
+)
 
 CHANNEL = "ours"
 
@@ -87,16 +95,18 @@ def test_the_order_of_arrival_does_not_matter(generations, random):
 
 
 @pytest.mark.parametrize(
-    ("found", "ids"),
+    ("found", "post", "delete"),
     [
-        ([], []),
-        ([snapshot(1)], []),
-        ([snapshot(1), snapshot(2)], ["0"]),
-        ([snapshot(2), snapshot(1)], ["1"]),
-        ([snapshot(2), snapshot(2)], ["1"]),
-        (["broken", snapshot(1), snapshot(9, channel="other")], ["0", "2"]),
-        (["broken"], []),
+        ([], True, ()),
+        ([snapshot(1)], True, ("0",)),
+        ([snapshot(2)], False, ()),
+        ([snapshot(2), snapshot(2)], False, ("1",)),
+        ([snapshot(1), snapshot(3), snapshot(2)], False, ("0", "2")),
+        ([snapshot(2, "forged")], True, ("0",)),
+        (["broken", snapshot(2), snapshot(9, channel="other")], False, ("0", "2")),
+        (["broken"], True, ("0",)),
+        ([PlainSnapshot({"a": 1}), Hello(CHANNEL, "x")], True, ("0", "1")),
     ],
 )
-def test_all_but_one_newest_snapshot_is_outdated(found, ids):
-    assert outdated(CHANNEL, queued(*found)) == ids
+def test_the_queue_is_left_with_the_newest_snapshot_alone(found, post, delete):
+    assert upkeep(snapshot(2), queued(*found)) == Upkeep(post, delete)

@@ -1,0 +1,41 @@
+# Each target does its own set-up: a virtual environment, and Debian packages when root.
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: help demo test unit lint format cloud clean setup
+
+help:
+	@echo "make demo    one stack, from a template to a server and back, on real services"
+	@echo "make test    every test: unit, contract, end to end (about 10 minutes)"
+	@echo "make unit    the unit tests alone (under a minute)"
+	@echo "make lint    ruff, mypy --strict, shellcheck, dib-lint"
+	@echo "make format  let ruff format the code"
+	@echo "make cloud   a local cloud to play with, until Ctrl-C"
+	@echo "make clean   delete what the others made here"
+
+setup:
+	@tools/setup.sh $(VENV)
+
+demo: setup
+	@$(BIN)/python -m demo
+
+test: setup
+	@$(BIN)/python -m pytest
+
+unit: setup
+	@$(BIN)/python -m pytest tests/unit
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	@tools/lint-shell.sh $(BIN)
+
+format: setup
+	$(BIN)/ruff format .
+
+cloud: setup
+	@$(BIN)/python -m localcloud up
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,23 @@
+"""One local cloud for the whole session: booting it costs more than most tests."""
+
+import pytest
+
+from localcloud import LocalCloud
+
+
+@pytest.fixture(scope="session")
+def cloud():
+    """Real Keystone, Zaqar and Heat with everything below them.
+
+    A service that is missing fails the run; nothing is skipped.
+    """
+    with LocalCloud.start() as cloud:
+        yield cloud
+
+
+@pytest.fixture(autouse=True)
+def _every_service_lives(request):
+    """Say which service died, with its log's end, rather than what broke because of it."""
+    yield
+    if "cloud" in request.fixturenames:
+        request.getfixturevalue("cloud").check()

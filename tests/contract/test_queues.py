@@ -1,0 +1,91 @@
+"""What the project expects of a queue, of the double in memory and of real Zaqar alike."""
+
+import pytest
+
+from heat_zaqar_transport import queues
+from heat_zaqar_transport.resources.channel import ENGINE_METHODS, ENGINE_SIGNAL_PATHS, new_name
+from heat_zaqar_transport.testing import MAX_POST_BYTES, MemoryQueue
+from heat_zaqar_transport.wire.errors import RequestRefused
+
+
+def keystone_queue(cloud):
+    return queues.open_with_keystone(
+        cloud.demo_session(), new_name("test"), region_name="RegionOne"
+    )
+
+
+def signed_queue(cloud):
+    owner = keystone_queue(cloud)
+    return queues.open_signed(owner.sign(ENGINE_SIGNAL_PATHS, ENGINE_METHODS, 600))
+
+
+@pytest.fixture(params=["memory", "zaqar by Keystone", "zaqar by signature"])
+def queue(request):
+    if request.param == "memory":
+        return MemoryQueue()
+    opener = keystone_queue if "Keystone" in request.param else signed_queue
+    return opener(request.getfixturevalue("cloud"))
+
+
+def bodies(messages):
+    return [message.body for message in messages]
+
+
+def test_a_queue_that_nobody_posted_to_is_empty(queue):
+    assert queue.fetch() == []
+    assert queue.claim(60) == []
+
+
+def test_what_is_posted_is_listed_in_order_and_stays(queue):
+    sent = [{"n": n, "text": "grüße\n", "nested": {"list": [None, True, 1.5]}} for n in range(3)]
+    ids = [queue.post(body, 60) for body in sent]
+    for _ in range(2):
+        found = queue.fetch()
+        assert bodies(found) == sent
+        assert [message.id for message in found] == ids
+        assert all(message.ttl_s == 60 and message.age_s >= 0 for message in found)
+
+
+def test_more_than_a_page_is_listed(queue):
+    for n in range(45):
+        queue.post({"n": n}, 60)
+    assert [message.body["n"] for message in queue.fetch()] == list(range(45))
+
+
+def test_deleting(queue):
+    ids = [queue.post({"n": n}, 60) for n in range(25)]
+    queue.delete(ids[1:])
+    assert bodies(queue.fetch()) == [{"n": 0}]
+    queue.delete(ids)
+    queue.delete([])
+    assert queue.fetch() == []
+
+
+def test_claimed_messages_are_hidden_and_can_be_deleted(queue):
+    for n in range(3):
+        queue.post({"n": n}, 120)
+    claimed = queue.claim(60, limit=2)
+    assert bodies(claimed) == [{"n": 0}, {"n": 1}]
+    assert bodies(queue.fetch()) == [{"n": 2}]
+    assert bodies(queue.claim(60)) == [{"n": 2}]
+    assert queue.claim(60) == []
+    queue.delete(message.id for message in claimed)
+
+
+@pytest.mark.parametrize("ttl_s", [59, 1209601])
+def test_a_ttl_beyond_the_limits_is_refused(queue, ttl_s):
+    with pytest.raises(RequestRefused, match="TTL"):
+        queue.post({}, ttl_s)
+
+
+def test_a_body_that_is_too_large_is_refused_with_the_limit(queue):
+    with pytest.raises(RequestRefused, match=str(MAX_POST_BYTES)):
+        queue.post({"text": "x" * MAX_POST_BYTES}, 60)
+    queue.post({"text": "x" * (MAX_POST_BYTES - 1000)}, 60)
+
+
+def test_a_body_is_a_copy(queue):
+    body = {"list": [1]}
+    queue.post(body, 60)
+    body["list"].append(2)
+    assert bodies(queue.fetch()) == [{"list": [1]}]

@@ -1,0 +1,83 @@
+"""Stacks on a local cloud, as an operator handles them: through Heat's API only."""
+
+import time
+from pathlib import Path
+
+import yaml
+from heatclient.exc import HTTPNotFound
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+POLL_S = 0.25
+
+
+class Stack:
+    """One stack, and the guests that its servers run as."""
+
+    def __init__(self, heat, name):
+        self.heat = heat
+        self.name = name
+        self.id = None
+
+    def create(self, template, **parameters):
+        """Start the creation; `template` is a name under templates/, or a dictionary."""
+        text = (TEMPLATES / f"{template}.yaml").read_text() if isinstance(template, str) else None
+        self.template = text or yaml.safe_dump(template)
+        answer = self.heat.stacks.create(
+            stack_name=self.name, template=self.template, parameters=parameters, timeout_mins=5
+        )
+        self.id = answer["stack"]["id"]
+        return self
+
+    def update(self, template=None, **parameters):
+        self.template = yaml.safe_dump(template) if template else self.template
+        self.heat.stacks.update(
+            self.id, template=self.template, parameters=parameters, existing=True, timeout_mins=5
+        )
+
+    def delete(self):
+        self.heat.stacks.delete(self.id)
+
+    def show(self):
+        return self.heat.stacks.get(self.id)
+
+    def wait(self, status, timeout_s=120):
+        """Wait for a status such as CREATE_COMPLETE; another end of the same action fails."""
+        action = status.split("_")[0]
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                shown = self.show()
+            except HTTPNotFound:
+                if status == "DELETE_COMPLETE":
+                    return None
+                raise
+            if shown.stack_status == status:
+                return shown
+            ended = shown.stack_status.startswith(action) and "PROGRESS" not in shown.stack_status
+            late = time.monotonic() > deadline
+            if (ended or late) and not (shown.action == "DELETE" and action != "DELETE"):
+                raise AssertionError(
+                    f"{self.name} is {shown.stack_status}, not {status}"
+                    f"{f' after {timeout_s} s' if late else ''}: {shown.stack_status_reason}"
+                )
+            time.sleep(POLL_S)
+
+    def resource(self, name):
+        return self.heat.resources.get(self.id, name)
+
+    def collect_config(self, server, timeout_s=60):
+        """Return the server's `os_collect_config`, as soon as there is one."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            try:
+                config = self.resource(server).attributes.get("os_collect_config")
+            except HTTPNotFound:
+                config = None
+            if config:
+                return config
+            time.sleep(POLL_S)
+        shown = self.show()
+        raise AssertionError(f"{server} has no os_collect_config: {shown.stack_status_reason}")
+
+    def outputs(self):
+        return {each["output_key"]: each.get("output_value") for each in self.show().outputs}

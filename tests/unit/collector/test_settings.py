@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import pytest
+
+from heat_zaqar_collector import settings
+from heat_zaqar_transport.wire.errors import NotConfigured
+
+RENDERED = """[zaqar]
+channel = c1
+state_dir = /var/lib/general
+signal_ttl = 600
+"""
+LOCAL = """[zaqar]
+state_dir = /srv/local
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    rendered, local = tmp_path / "os-collect-config.conf", tmp_path / "local.conf"
+    rendered.write_text(RENDERED)
+    local.write_text(LOCAL)
+    return rendered, local
+
+
+def test_one_file_in_the_environment(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(settings.CONFIG_FILE_VARIABLE, str(files[0]))
+
+    loaded = settings.load()
+
+    assert (loaded.channel, loaded.state_dir) == ("c1", Path("/var/lib/general"))
+
+
+def test_of_several_files_the_later_one_wins(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(settings.CONFIG_FILE_VARIABLE, f"{files[0]}:{files[1]}")
+
+    loaded = settings.load()
+
+    assert loaded.state_dir == Path("/srv/local")
+    assert (loaded.channel, loaded.signal_ttl_s) == ("c1", 600)
+
+
+@pytest.mark.parametrize("value", [None, "", ":"])
+def test_without_the_variable_the_default_is_read(
+    value: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(settings.CONFIG_FILE_VARIABLE, raising=False)
+    if value is not None:
+        monkeypatch.setenv(settings.CONFIG_FILE_VARIABLE, value)
+
+    assert settings.config_files() == [settings.DEFAULT_CONFIG_FILE]
+
+
+def test_paths_given_go_before_the_environment(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(settings.CONFIG_FILE_VARIABLE, "/nowhere")
+
+    assert settings.load(*reversed(files)).state_dir == Path("/var/lib/general")
+
+
+def test_a_missing_file_is_named(files: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(NotConfigured, match=r"there is no file .*/missing\.conf$"):
+        settings.load(files[0], tmp_path / "missing.conf")
