@@ -1,5 +1,8 @@
 """One local cloud for the whole session: booting it costs more than most tests."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from localcloud import LocalCloud
@@ -9,8 +12,13 @@ from localcloud import LocalCloud
 def cloud():
     """Real Keystone, Zaqar and Heat with everything below them.
 
-    A service that is missing fails the run; nothing is skipped.
+    A service that is missing fails the run; nothing is skipped. While you work on the tests,
+    `make cloud` in another window and LOCALCLOUD=<its scratch directory> save the boot.
     """
+    running = os.environ.get("LOCALCLOUD")
+    if running:
+        yield LocalCloud.attach(Path(running))
+        return
     with LocalCloud.start() as cloud:
         yield cloud
 

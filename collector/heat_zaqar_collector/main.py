@@ -28,7 +28,7 @@ def main() -> int:
         return int(collect.main(sys.argv) or 0)
     except (OSError, cfg.Error) as exc:
         # A cache directory that is full or read-only; a configuration file in error.
-        LOG.error("os-collect-config cannot go on: %s", exc)
+        LOG.error("os-collect-config cannot go on: %s", settings.without_content(exc))
     except ValueError as exc:
         LOG.error("os-collect-config cannot go on: %s", exc)
         _drop_damaged_marks(Path(cfg.CONF.cachedir))

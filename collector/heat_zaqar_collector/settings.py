@@ -6,6 +6,7 @@ down once. The Keystone options are os-collect-config's own and keep their meani
 """
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,7 +134,19 @@ def load(*paths: Path) -> Settings:
         missing = ", ".join(exc.config_files)
         raise NotConfigured("[zaqar]", f"cannot be read: there is no file {missing}") from exc
     except (cfg.ConfigFileParseError, cfg.ConfigFileValueError) as exc:
-        raise NotConfigured("[zaqar]", f"cannot be read: {exc}") from exc
+        raise NotConfigured("[zaqar]", f"cannot be read: {without_content(exc)}") from None
+
+
+def without_content(exc: Exception) -> str:
+    """Tell what is wrong with a configuration file without quoting a line of it.
+
+    oslo.config quotes the line that it could not parse, which may hold a password.
+    """
+    if not isinstance(exc, cfg.ConfigFileParseError):
+        return str(exc)
+    line = re.search(rf"at {re.escape(exc.config_file)}:(\d+)", exc.msg)
+    where = f", line {line[1]}" if line else ""
+    return f"{exc.config_file}{where} is neither a section nor an option with a value"
 
 
 def from_conf(conf: cfg.ConfigOpts) -> Settings:

@@ -99,6 +99,16 @@ class ChannelDeployment(QueueOwner):
         )
         return waiting
 
+    def _server_exists(self, sd: Any) -> bool:
+        """Tell whether a DELETE action has anyone to wait for.
+
+        Heat asks Nova, which knows nothing of a DeployedServer, or is not there at all.
+        """
+        row = self._server_row()
+        if row is not None and not row.in_nova:
+            return not row.deleting
+        return bool(super()._server_exists(sd))
+
     def _delete_resource(self) -> None:
         super()._delete_resource()
         try:

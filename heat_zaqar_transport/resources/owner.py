@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Heat resource that owns queues in Zaqar: its stack user, and what is made with it."""
 
-import contextlib
 import functools
 from collections.abc import Iterable
 
@@ -66,7 +65,6 @@ class QueueOwner(resource.Resource):
         if not self._has_endpoint("zaqar", "messaging"):
             LOG.warning("%s: no messaging endpoint, its queues are left to expire", self.name)
             return
-        self._ensure_enabled()
         for name in names:
             self._open_as_owner(name, self._endpoint_of_engine()).destroy()
 
@@ -104,15 +102,6 @@ class QueueOwner(resource.Resource):
         self._create_keypair()
         self._register_access_key()
 
-    def _ensure_enabled(self) -> None:
-        """Wake the user of a suspended stack: a disabled one could not delete its queues."""
-        if self.action != self.SUSPEND and self.stack.action != self.stack.SUSPEND:
-            return
-        with contextlib.suppress(keystone_errors.NotFound):
-            self.keystone().enable_stack_domain_user(
-                user_id=self._get_user_id(), project_id=self.stack.stack_user_project_id
-            )
-
     def _open_as_owner(self, name: str, endpoint: str) -> queues.Queue:
         """Open a queue with a token of the stack user."""
         return queues.open_with_token(
@@ -127,7 +116,14 @@ class QueueOwner(resource.Resource):
     @functools.cached_property
     def _owner_token(self) -> str:
         # A resource object lives for one operation, a token for an hour and more.
-        return str(self._user_token())
+        try:
+            return str(self._user_token())
+        except keystone_errors.Unauthorized:
+            # The user of a suspended stack sleeps; it must wake to delete its queues.
+            self.keystone().enable_stack_domain_user(
+                user_id=self._get_user_id(), project_id=self.stack.stack_user_project_id
+            )
+            return str(self._user_token())
 
     def _endpoint_of_engine(self) -> str:
         """Return the messaging endpoint that Heat itself uses ([clients_zaqar] endpoint_type)."""

@@ -37,12 +37,14 @@ class ServerRow:
         generation: The `atomic_key` that belongs to it.
         channel: `None` when the server has none.
         deleting: Whether the server is on its way out.
+        in_nova: Whether Nova made it; a DeployedServer's physical id is its resource's own.
     """
 
     document: dict[str, Any]
     generation: int
     channel: Channel | None
     deleting: bool
+    in_nova: bool
 
 
 def read_server(context: RequestContext, server_id: str) -> ServerRow | None:
@@ -103,4 +105,5 @@ def _reading(row: models.Resource) -> ServerRow:
         generation=row.atomic_key or 0,
         channel=channel,
         deleting=row.action == _DELETE,
+        in_nova=row.physical_resource_id != row.uuid,
     )

@@ -17,6 +17,7 @@ class Stack:
         self.heat = heat
         self.name = name
         self.id = None
+        self.updated_before = None
 
     def create(self, template, **parameters):
         """Start the creation; `template` is a name under templates/, or a dictionary."""
@@ -30,6 +31,7 @@ class Stack:
 
     def update(self, template=None, **parameters):
         self.template = yaml.safe_dump(template) if template else self.template
+        self.updated_before = self.show().updated_time
         self.heat.stacks.update(
             self.id, template=self.template, parameters=parameters, existing=True, timeout_mins=5
         )
@@ -51,11 +53,13 @@ class Stack:
                 if status == "DELETE_COMPLETE":
                     return None
                 raise
-            if shown.stack_status == status:
+            # Heat accepts an update before the stack's status says so.
+            begun = action != "UPDATE" or shown.updated_time != self.updated_before
+            if begun and shown.stack_status == status:
                 return shown
-            ended = shown.stack_status.startswith(action) and "PROGRESS" not in shown.stack_status
+            ended = begun and shown.stack_status in (f"{action}_COMPLETE", f"{action}_FAILED")
             late = time.monotonic() > deadline
-            if (ended or late) and not (shown.action == "DELETE" and action != "DELETE"):
+            if ended or late:
                 raise AssertionError(
                     f"{self.name} is {shown.stack_status}, not {status}"
                     f"{f' after {timeout_s} s' if late else ''}: {shown.stack_status_reason}"

@@ -67,3 +67,13 @@ def test_paths_given_go_before_the_environment(
 def test_a_missing_file_is_named(files: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match=r"there is no file .*/missing\.conf$"):
         settings.load(files[0], tmp_path / "missing.conf")
+
+
+def test_a_line_that_cannot_be_parsed_is_named_but_not_quoted(tmp_path):
+    path = tmp_path / "a.conf"
+    path.write_text("[zaqar]\npassword hunter2\n")
+    with pytest.raises(NotConfigured) as caught:
+        settings.load(path)
+    assert f"{path}, line 2" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None

@@ -95,4 +95,4 @@ def test_a_refusal_is_told_at_once():
 
 def test_nothing_happens_without_a_channel():
     publish.publish(None)
-    publish.publish(publish.ServerRow({}, 1, None, deleting=False))
+    publish.publish(publish.ServerRow({}, 1, None, deleting=False, in_nova=False))

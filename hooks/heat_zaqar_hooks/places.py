@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the runner finds and leaves its files: heat-agents' environment variables and defaults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+CONFIG_LIST_VARIABLE = "HEAT_SHELL_CONFIG"
+DEPLOYED_VARIABLE = "HEAT_CONFIG_DEPLOYED"
+HOOKS_VARIABLE = "HEAT_CONFIG_HOOKS"
+NOTIFY_VARIABLE = "HEAT_CONFIG_NOTIFY"
+
+DEFAULT_CONFIG_LIST = "/var/run/heat-config/heat-config"
+DEFAULT_DEPLOYED = "/var/lib/heat-config/deployed"
+DEFAULT_HOOK_DIRS = (
+    Path("/usr/libexec/heat-config/hooks"),
+    Path("/var/lib/heat-config/hooks"),
+)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Paths and programs of one runner.
+
+    Attributes:
+        config_list: The derived configs, a JSON array that os-apply-config renders.
+        deployed_dir: Gets `<config id>.json` of each config before its hook runs.
+        hook_dirs: Searched in this order for a hook.
+        notify_program: Run to send a result, as heat-agents does; `None`: our own code.
+    """
+
+    config_list: Path
+    deployed_dir: Path
+    hook_dirs: tuple[Path, ...]
+    notify_program: str | None = None
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Places":
+        """Read the environment; a variable that is empty counts as not set."""
+        own_hooks = environ.get(HOOKS_VARIABLE)
+        return cls(
+            config_list=Path(environ.get(CONFIG_LIST_VARIABLE) or DEFAULT_CONFIG_LIST),
+            deployed_dir=Path(environ.get(DEPLOYED_VARIABLE) or DEFAULT_DEPLOYED),
+            hook_dirs=(Path(own_hooks), *DEFAULT_HOOK_DIRS) if own_hooks else DEFAULT_HOOK_DIRS,
+            notify_program=environ.get(NOTIFY_VARIABLE) or None,
+        )

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CFN_SIGNAL and TEMP_URL_SIGNAL: one request to a URL that is its own credential.
+
+Such a URL is a secret, path and query alike, and so is the text of any error of
+requests, which quotes it. Errors from here name the host.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+import requests
+
+from heat_zaqar_hooks.errors import UnusableConfig
+from heat_zaqar_hooks.inputs import Inputs
+from heat_zaqar_hooks.signals.base import DEFAULT_TIMEOUT_S, Agent, check_status
+from heat_zaqar_transport.wire import Secret
+from heat_zaqar_transport.wire.errors import RequestRefused, Unreachable
+
+_VERBS = ("POST", "PUT")
+
+
+class UrlSignal:
+    """Sends the outputs as JSON to one URL."""
+
+    transport: ClassVar[str]
+    default_verb: ClassVar[str]
+
+    def __init__(self, url: Secret, verb: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        """Take where to send to.
+
+        Args:
+            url: With its signature.
+            verb: POST or PUT.
+            timeout_s: Seconds to wait for a connection, and again for the answer.
+        """
+        self._url = url
+        self._verb = verb
+        self._timeout_s = timeout_s
+
+    @classmethod
+    def from_inputs(cls, inputs: Inputs, agent: Agent) -> Self:
+        """Read `deploy_signal_id`, and `deploy_signal_verb` if it is there.
+
+        Raises:
+            UnusableConfig: The URL is missing or none, or the verb is neither POST nor PUT.
+        """
+        url = inputs.text("deploy_signal_id")
+        verb = inputs.optional_text("deploy_signal_verb") or cls.default_verb
+        if verb not in _VERBS:
+            raise UnusableConfig(inputs.which, "input deploy_signal_verb is neither POST nor PUT")
+        if _host(url) is None:
+            raise UnusableConfig(inputs.which, "input deploy_signal_id is no http(s) URL")
+        return cls(Secret(url), verb)
+
+    def send(self, outputs: Mapping[str, Any]) -> None:
+        """Deliver the outputs; anything but a 2xx is an error, a redirection too."""
+        operation = f"{self._verb} the result to {_host(self._url.reveal())}"
+        try:
+            status = self._request(json.dumps(dict(outputs)).encode())
+        except (requests.ConnectionError, requests.Timeout) as exc:
+            raise Unreachable(operation, type(exc).__name__) from exc
+        except requests.RequestException as exc:
+            raise RequestRefused(operation, type(exc).__name__) from exc
+        check_status(operation, status)
+
+    def _request(self, body: bytes) -> int:
+        # stream: only the status counts, so a slow or endless body is not waited for.
+        with requests.request(
+            self._verb,
+            self._url.reveal(),
+            data=body,
+            headers={"Content-Type": "application/json"},
+            timeout=self._timeout_s,
+            allow_redirects=False,
+            stream=True,
+        ) as answer:
+            return answer.status_code
+
+
+class CfnSignal(UrlSignal):
+    """Heat's CloudFormation API, by a pre-signed URL."""
+
+    transport = "CFN_SIGNAL"
+    default_verb = "POST"
+
+
+class TempUrlSignal(UrlSignal):
+    """An object in Swift, by a temporary URL; Heat looks for it."""
+
+    transport = "TEMP_URL_SIGNAL"
+    default_verb = "PUT"
+
+
+def _host(url: str) -> str | None:
+    """Return the host and port of a URL without any user and password; `None`: it is no URL."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return None
+    return f"{host}{port}" if host and parts.scheme in ("http", "https") else None

@@ -1,0 +1,94 @@
+"""A stack's life, through Heat's API: create, update, delete, and nothing left of it."""
+
+import pytest
+from support import hot
+from support.leftovers import leftovers
+
+
+def counting(name, actions=None):
+    """A deployment that notes each run of it on the server."""
+    properties = {"actions": actions} if actions else {}
+    return hot.deployment("config", input_values={"what": name}, name=name, **properties)
+
+
+SCRIPT = '#!/bin/sh\necho "$what $deploy_action" >> "$HOME/runs"\necho "ran $what"\n'
+
+
+def stack_of(**deployments):
+    return hot.template(
+        {"server": hot.server(), "config": hot.config(SCRIPT, inputs=["what"]), **deployments},
+        {name: {"get_attr": [name, "deploy_stdout"]} for name in deployments},
+    )
+
+
+def test_a_whole_life(cloud, site):
+    stack = site.stack(stack_of(first=counting("first")))
+    guest = site.boot(stack)
+    stack.wait("CREATE_COMPLETE")
+    assert stack.outputs() == {"first": "ran first\n"}
+
+    # A changed input, and a deployment added, whose last act is on DELETE.
+    changed = hot.deployment("config", input_values={"what": "first again"}, name="first")
+    second = counting("second", ["CREATE", "DELETE"])
+    stack.update(stack_of(first=changed, second=second))
+    stack.wait("UPDATE_COMPLETE")
+    assert stack.outputs() == {"first": "ran first again\n", "second": "ran second\n"}
+
+    # It is removed: its DELETE action runs on the server before it goes.
+    stack.update(stack_of(first=changed))
+    stack.wait("UPDATE_COMPLETE")
+
+    third = counting("third", ["CREATE", "DELETE"])
+    stack.update(stack_of(first=changed, third=third))
+    stack.wait("UPDATE_COMPLETE")
+
+    before = leftovers(cloud, stack)
+    assert before == {"projects": 1, "users": 1, "key_pairs": 1, "queues": 2, "subscriptions": 1}
+    stack.delete()
+    stack.wait("DELETE_COMPLETE")
+    assert guest.path("root/runs").read_text().splitlines() == [
+        "first CREATE",
+        "first again UPDATE",
+        "second CREATE",
+        "second DELETE",
+        "third CREATE",
+        "third DELETE",
+    ]
+    assert set(leftovers(cloud, stack).values()) == {0}
+
+
+@pytest.mark.parametrize("template", ["hello-world", "lifecycle", "structured"])
+def test_every_template_runs_as_it_stands(site, template):
+    stack = site.stack(template)
+    site.boot(stack)
+    stack.wait("CREATE_COMPLETE")
+    assert all(value not in (None, "") for name, value in stack.outputs().items() if name != "stderr")
+    stack.delete()
+    stack.wait("DELETE_COMPLETE")
+
+
+def test_a_suspended_stack_resumes_and_can_be_deleted_asleep(cloud, site):
+    stack = site.stack(stack_of(only=counting("only", ["CREATE", "SUSPEND", "RESUME"])))
+    guest = site.boot(stack)
+    stack.wait("CREATE_COMPLETE")
+    site.heat.actions.suspend(stack.id)
+    stack.wait("SUSPEND_COMPLETE")
+    site.heat.actions.resume(stack.id)
+    stack.wait("RESUME_COMPLETE")
+    site.heat.actions.suspend(stack.id)
+    stack.wait("SUSPEND_COMPLETE")
+    assert guest.path("root/runs").read_text().split("\n")[:-1] == [
+        "only CREATE", "only SUSPEND", "only RESUME", "only SUSPEND",
+    ]  # fmt: skip
+    leftovers(cloud, stack)
+    stack.delete()
+    stack.wait("DELETE_COMPLETE")
+    assert set(leftovers(cloud, stack).values()) == {0}
+
+
+def test_a_name_of_a_hundred_characters_with_dots(site):
+    name = ("a.very-long_name." * 6)[:100]
+    stack = site.stack(hot.one_script("#!/bin/sh\necho yes\n"), name=name)
+    site.boot(stack)
+    stack.wait("CREATE_COMPLETE")
+    assert stack.outputs()["stdout"] == "yes\n"

@@ -1,0 +1,38 @@
+"""What is in Keystone and Zaqar because of one stack, asked of Keystone and of Zaqar's store."""
+
+import redis
+
+
+def leftovers(cloud, stack):
+    """Count a stack's queues, subscriptions, users and key pairs.
+
+    The first call must be made while the stack lives: it learns which project Heat made for
+    the stack's users, and who they are.
+    """
+    if not hasattr(stack, "user_project"):
+        # Heat names the project after the stack, cut to 64 characters.
+        (stack.user_project,) = [
+            each["id"]
+            for each in _listed(cloud, "projects")
+            if each["name"].endswith(stack.id[:31])
+        ]
+        stack.user_ids = {
+            each["id"]
+            for each in _listed(cloud, "users")
+            if each.get("default_project_id") == stack.user_project
+        }
+    store = redis.Redis(*cloud.redis_url)
+    subscriptions = store.scan_iter(f"{stack.user_project}.*.subscriptions")
+    return {
+        "projects": sum(each["id"] == stack.user_project for each in _listed(cloud, "projects")),
+        "users": sum(each["id"] in stack.user_ids for each in _listed(cloud, "users")),
+        "key_pairs": sum(
+            each["user_id"] in stack.user_ids for each in _listed(cloud, "credentials")
+        ),
+        "queues": store.zcard(f"{stack.user_project}.queues_set"),
+        "subscriptions": sum(store.zcard(key) for key in subscriptions),
+    }
+
+
+def _listed(cloud, kind):
+    return cloud.admin_session().get(f"{cloud.auth_url}/{kind}").json()[kind]

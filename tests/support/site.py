@@ -1,0 +1,52 @@
+"""A stack with its servers: each server is a guest on which the real agent runs."""
+
+import contextlib
+import itertools
+
+from localcloud.guest import Guest
+from support.stacks import Stack
+
+_numbers = itertools.count(1)
+
+
+class Site:
+    """Stacks and guests of one test; leaving it stops every agent and deletes every stack."""
+
+    def __init__(self, cloud, directory):
+        self.cloud = cloud
+        self.heat = cloud.heat()
+        self._directory = directory
+        self.guests = []
+        self._stacks = []
+
+    def stack(self, template, name=None, **parameters):
+        """Start the creation of a stack."""
+        stack = Stack(self.heat, name or f"test-{next(_numbers)}")
+        self._stacks.append(stack)
+        return stack.create(template, **parameters)
+
+    def guest(self, collect_config=None, name="server", **options):
+        """Lay out a guest and give it its boot configuration; it is not started yet."""
+        guest = Guest.create(self._directory / f"{name}-{next(_numbers)}", name=name, **options)
+        self.guests.append(guest)
+        if collect_config is not None:
+            guest.boot_config(collect_config)
+        return guest
+
+    def boot(self, stack, server="server", debug=False):
+        """Boot a stack's server as an operator would: with what Heat says of it, and no more."""
+        guest = self.guest(stack.collect_config(server), name=server)
+        guest.start(debug=debug)
+        return guest
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        for guest in self.guests:
+            guest.kill()
+        for stack in self._stacks:
+            # Without its agent a server cannot answer a deployment on DELETE, so
+            # that a test that has one deletes its stack itself.
+            with contextlib.suppress(Exception):
+                stack.delete()

@@ -1,0 +1,74 @@
+import json
+
+import pytest
+
+from heat_zaqar_hooks.deployed import Deployed
+from heat_zaqar_hooks.sending import ATTEMPTS, GIVE_UP_AFTER_S, Sender, deliver
+from heat_zaqar_transport.wire.errors import AccessRefused, ServiceFailed, Unreachable
+
+
+class Flaky:
+    """A signal that raises some errors before it delivers."""
+
+    transport = "FLAKY"
+
+    def __init__(self, *errors):
+        self.errors = list(errors)
+        self.calls = 0
+
+    def send(self, outputs):
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+def test_what_is_delivered_is_sent_once():
+    signal, waits = Flaky(), []
+    deliver(signal, {}, waits.append)
+    assert (signal.calls, waits) == (1, [])
+
+
+def test_an_error_that_may_pass_is_tried_again():
+    signal, waits = Flaky(Unreachable("x", "refused"), ServiceFailed("x", "503")), []
+    deliver(signal, {}, waits.append)
+    assert signal.calls == 3
+    assert 0.5 <= waits[0] <= 1.5
+    assert 1.0 <= waits[1] <= 2.0
+
+
+def test_attempts_are_bounded_and_the_last_error_is_raised():
+    errors = [Unreachable("x", str(number)) for number in range(100)]
+    signal, waits = Flaky(*errors), []
+    with pytest.raises(Unreachable, match=f"x: {ATTEMPTS - 1}"):
+        deliver(signal, {}, waits.append)
+    assert signal.calls == ATTEMPTS
+    assert 20 < sum(waits) < GIVE_UP_AFTER_S
+
+
+def test_an_error_that_will_not_pass_is_not_tried_again():
+    signal = Flaky(AccessRefused("x", "404"))
+    with pytest.raises(AccessRefused):
+        deliver(signal, {}, lambda _: None)
+    assert signal.calls == 1
+
+
+def test_the_retry_is_logged(caplog):
+    deliver(Flaky(Unreachable("post", "refused")), {}, lambda _: None)
+    assert "post: refused; trying again" in caplog.text
+
+
+def test_a_sender_chooses_by_the_inputs(tmp_path, server, config, make_settings):
+    inputs = {"deploy_signal_transport": "CFN_SIGNAL", "deploy_signal_id": f"{server.url}/s"}
+    send = Sender(make_settings, Deployed(tmp_path), sleep=lambda _: None)
+    server.answer(503, 200)
+    assert send(config(inputs=inputs), {"a": 1}) == "CFN_SIGNAL"
+    assert server.bodies() == [{"a": 1}, {"a": 1}]
+
+
+def test_a_notify_program_takes_the_place_of_all_transports(tmp_path, config, hook, make_settings):
+    program = hook(f'cat "$1" > {tmp_path}/seen')
+    deployed = Deployed(tmp_path)
+    deployed.write(config())
+    send = Sender(make_settings, deployed, str(program))
+    assert send(config(), {}) == str(program)
+    assert json.loads((tmp_path / "seen").read_text())["id"] == "c1"
