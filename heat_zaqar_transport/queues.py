@@ -197,7 +197,7 @@ def open_signed(
     Args:
         url: Says the endpoint, the queue and what may be done with it.
         timeout_s: Seconds to wait for each answer.
-        verify: True: the system's CAs; a path: that CA bundle.
+        verify: True: the CAs of requests; a path: that CA bundle.
     """
     options = {
         "paths": url.paths,
@@ -227,7 +227,7 @@ def open_with_token(
         project_id: The project whose queue it is.
         queue: The queue's name.
         timeout_s: Seconds to wait for each answer.
-        verify: True: the system's CAs; a path: that CA bundle; False: none, by an
+        verify: True: the CAs of requests; a path: that CA bundle; False: none, by an
             operator's explicit choice.
     """
     options = {"os_auth_token": token, "os_project_id": project_id}
@@ -250,7 +250,7 @@ def open_with_keystone(
         queue: The queue's name.
         region_name: Region of the messaging endpoint; `None`: the catalog's first.
         timeout_s: Seconds to wait for each answer of Zaqar.
-        verify: True: the system's CAs; a path: that CA bundle.
+        verify: True: the CAs of requests; a path: that CA bundle.
 
     Raises:
         TransportError: Keystone did not answer, refused the credentials, or knows no

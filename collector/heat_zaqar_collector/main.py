@@ -26,12 +26,12 @@ def main() -> int:
     try:
         _set_up_logging()
         return int(collect.main(sys.argv) or 0)
-    except (OSError, cfg.Error) as exc:
-        # A cache directory that is full or read-only; a configuration file in error.
-        LOG.error("os-collect-config cannot go on: %s", settings.without_content(exc))
-    except ValueError as exc:
-        LOG.error("os-collect-config cannot go on: %s", exc)
+    except (json.JSONDecodeError, UnicodeDecodeError) as exc:
+        LOG.error("os-collect-config cannot read its cache: %s", exc)
         _drop_damaged_marks(Path(cfg.CONF.cachedir))
+    except (OSError, ValueError, cfg.Error) as exc:
+        # A cache directory that is full or read-only; an option or argument in error.
+        LOG.error("os-collect-config cannot go on: %s", settings.without_content(exc))
     return 1
 
 

@@ -86,7 +86,8 @@ class Settings:
         state_dir: Directory of the durable state.
         signal_ttl_s: TTL of posted results, seconds.
         timeout_s: Per HTTP request, seconds.
-        verify: True to verify TLS with the system's CAs, or the path of a CA bundle.
+        verify: True to verify TLS with the CAs that requests knows (those of certifi,
+            or $REQUESTS_CA_BUNDLE), or the path of a CA bundle.
     """
 
     channel: str | None
@@ -110,8 +111,11 @@ def config_files() -> list[Path]:
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    """Add our options to the `[zaqar]` section of a configuration."""
-    conf.register_cli_opts(ADDED_OPTS, group=GROUP)
+    """Add our options to the `[zaqar]` section of a configuration.
+
+    They are no command line options: a pre-signed URL there would show in a process list.
+    """
+    conf.register_opts(ADDED_OPTS, group=GROUP)
 
 
 def load(*paths: Path) -> Settings:

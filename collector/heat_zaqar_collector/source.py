@@ -5,6 +5,7 @@ Looking never destroys anything, so that whatever dies in between, the next look
 the same again.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from keystoneauth1.identity import v3
@@ -27,17 +28,19 @@ class Source:
 
     Attributes:
         channel: The server's channel; `None` with a Heat without the plugin.
-        metadata: The queue from Heat.
+        open_metadata: Opens the queue from Heat. It is called at the first look, and again
+            until it succeeds: with Keystone credentials opening takes Keystone.
         signals: The queue to Heat, for a hello; `None`: there is none.
         store: Where the last good snapshot is kept.
         signal_ttl_s: How long a hello may wait for Heat, in seconds.
     """
 
     channel: str | None
-    metadata: MessageQueue
+    open_metadata: Callable[[], MessageQueue]
     signals: MessageQueue | None
     store: SnapshotStore
     signal_ttl_s: int
+    _metadata: MessageQueue | None = None
     _asked_for: str | None = None
 
     def collect(self) -> Snapshot | PlainSnapshot | None:
@@ -49,12 +52,12 @@ class Source:
         """
         held = self.store.load()
         try:
-            found = [(message.id, message.body) for message in self.metadata.fetch()]
+            found = self._fetch()
         except TransportError as exc:
             LOG.warning("Zaqar cannot be read, going on with what is held: %s", exc)
             return held
         choice = choose(self.channel, held, found)
-        self._report(choice)
+        self._report(choice, bool(found))
         if choice.snapshot is None or choice.snapshot == held:
             return held
         try:
@@ -65,12 +68,18 @@ class Source:
         LOG.info("%s collected", _described(choice.snapshot))
         return choice.snapshot
 
-    def _report(self, choice: Choice) -> None:
+    def _fetch(self) -> list[tuple[str, object]]:
+        if self._metadata is None:
+            self._metadata = self.open_metadata()
+        return [(message.id, message.body) for message in self._metadata.fetch()]
+
+    def _report(self, choice: Choice, found_any: bool) -> None:
         for rejection in choice.rejected:
             LOG.error("Message %s is not used: %s", rejection.message_id, rejection.reason)
         if choice.rejected:
             self._ask_again("rejected", choice)
-        elif choice.snapshot is None:
+        elif not found_any:
+            # Heat keeps a snapshot there: it has expired, or somebody flushed the queue.
             self._ask_again("empty queue", choice)
         else:
             self._asked_for = None
@@ -94,11 +103,10 @@ def open_source(settings: Settings) -> Source:
 
     Raises:
         NotConfigured: Neither a pre-signed URL nor full Keystone credentials are there.
-        TransportError: Keystone did not answer or refused.
     """
     return Source(
         channel=settings.channel,
-        metadata=_open_metadata(settings),
+        open_metadata=_metadata_opener(settings),
         signals=_open_signals(settings),
         store=SnapshotStore(settings.state_dir),
         signal_ttl_s=settings.signal_ttl_s,
@@ -116,16 +124,15 @@ def keystone_session(credentials: KeystoneCredentials, settings: Settings) -> Se
     return Session(auth=auth, verify=settings.verify, timeout=settings.timeout_s)
 
 
-def _open_metadata(settings: Settings) -> MessageQueue:
-    if settings.metadata_url is not None:
-        return queues.open_signed(
-            settings.metadata_url, timeout_s=settings.timeout_s, verify=settings.verify
-        )
-    if settings.keystone is not None:
-        return queues.open_with_keystone(
-            keystone_session(settings.keystone, settings),
-            settings.keystone.queue_id,
-            region_name=settings.keystone.region_name,
+def _metadata_opener(settings: Settings) -> Callable[[], MessageQueue]:
+    url, credentials = settings.metadata_url, settings.keystone
+    if url is not None:
+        return lambda: queues.open_signed(url, timeout_s=settings.timeout_s, verify=settings.verify)
+    if credentials is not None:
+        return lambda: queues.open_with_keystone(
+            keystone_session(credentials, settings),
+            credentials.queue_id,
+            region_name=credentials.region_name,
             timeout_s=settings.timeout_s,
             verify=settings.verify,
         )

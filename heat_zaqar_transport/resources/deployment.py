@@ -125,7 +125,7 @@ class ChannelDeployment(QueueOwner):
 
     def _server_channel(self) -> channels.Channel | None:
         row = self._server_row()
-        return row.channel if row else None
+        return row.channel_in_use if row else None
 
     # Server to Heat.
 

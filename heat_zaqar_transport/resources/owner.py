@@ -100,7 +100,6 @@ class QueueOwner(resource.Resource):
             self.password = password_gen.generate_openstack_password()
         self._create_user()
         self._create_keypair()
-        self._register_access_key()
 
     def _open_as_owner(self, name: str, endpoint: str) -> queues.Queue:
         """Open a queue with a token of the stack user."""

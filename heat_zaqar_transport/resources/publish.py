@@ -46,6 +46,17 @@ class ServerRow:
     deleting: bool
     in_nova: bool
 
+    @property
+    def channel_in_use(self) -> Channel | None:
+        """The channel, if the server's present configuration names it.
+
+        A server that has changed to another transport keeps its channel, to be told so,
+        but its agent forgets it.
+        """
+        config = self.document.get("os-collect-config") or {}
+        named = (config.get("zaqar") or {}).get("channel")
+        return self.channel if self.channel and self.channel.name == named else None
+
 
 def read_server(context: RequestContext, server_id: str) -> ServerRow | None:
     """Read a server's row by its physical resource id.

@@ -71,6 +71,7 @@ class ChannelServer(QueueOwner):
     def _create_transport_credentials(self, props: Any) -> None:
         if self.transport_zaqar_message(props):
             self._ensure_stack_user()
+            self._register_access_key()
         else:
             super()._create_transport_credentials(props)
 

@@ -185,7 +185,14 @@ def _execute(
     try:
         return _start_as_a_shell_would(script, environment)
     except OSError as exc:
-        raise HookFailed(f"the script cannot be started: {exc.strerror}") from exc
+        asked_for = _interpreter(script) if exc.errno == errno.ENOENT else ""
+        raise HookFailed(f"the script cannot be started: {exc.strerror}{asked_for}") from exc
+
+
+def _interpreter(script: Path) -> str:
+    """Quote the first line: a missing interpreter reads as a missing script otherwise."""
+    first_line = script.read_bytes().partition(b"\n")[0].decode(errors="replace")
+    return f" ({first_line})" if first_line.startswith("#!") else ""
 
 
 def _start_as_a_shell_would(

@@ -1,6 +1,7 @@
 """A stack's life, through Heat's API: create, update, delete, and nothing left of it."""
 
 import pytest
+
 from support import hot
 from support.leftovers import leftovers
 
@@ -62,7 +63,9 @@ def test_every_template_runs_as_it_stands(site, template):
     stack = site.stack(template)
     site.boot(stack)
     stack.wait("CREATE_COMPLETE")
-    assert all(value not in (None, "") for name, value in stack.outputs().items() if name != "stderr")
+    assert all(
+        value not in (None, "") for name, value in stack.outputs().items() if name != "stderr"
+    )
     stack.delete()
     stack.wait("DELETE_COMPLETE")
 

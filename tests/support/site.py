@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import secrets
 
 from localcloud.guest import Guest
 from support.stacks import Stack
@@ -21,7 +22,7 @@ class Site:
 
     def stack(self, template, name=None, **parameters):
         """Start the creation of a stack."""
-        stack = Stack(self.heat, name or f"test-{next(_numbers)}")
+        stack = Stack(self.heat, name or f"test-{secrets.token_hex(4)}")
         self._stacks.append(stack)
         return stack.create(template, **parameters)
 

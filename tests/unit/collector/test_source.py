@@ -17,7 +17,10 @@ def snapshot(generation, text="x"):
 
 @pytest.fixture
 def source(tmp_path):
-    return Source(CHANNEL, MemoryQueue(), MemoryQueue(), SnapshotStore(tmp_path), 60)
+    metadata = MemoryQueue()
+    source = Source(CHANNEL, lambda: metadata, MemoryQueue(), SnapshotStore(tmp_path), 60)
+    source._metadata = metadata
+    return source
 
 
 def said(source):
@@ -25,7 +28,7 @@ def said(source):
 
 
 def post(source, message):
-    return source.metadata.post(serialize(message), 60)
+    return source._metadata.post(serialize(message), 60)
 
 
 def test_the_newest_is_returned_and_kept_and_stays_in_the_queue(source):
@@ -33,15 +36,16 @@ def test_the_newest_is_returned_and_kept_and_stays_in_the_queue(source):
     post(source, snapshot(2))
     assert source.collect() == snapshot(2)
     assert source.store.load() == snapshot(2)
-    assert len(source.metadata.fetch()) == 2
+    assert len(source._metadata.fetch()) == 2
 
 
-def test_an_emptied_queue_changes_nothing(source):
+def test_an_emptied_queue_changes_nothing_and_is_asked_to_be_filled(source):
     message_id = post(source, snapshot(1))
     source.collect()
-    source.metadata.delete([message_id])
+    source._metadata.delete([message_id])
     assert source.collect() == snapshot(1)
-    assert said(source) == []
+    assert source.collect() == snapshot(1)
+    assert said(source) == [Hello(CHANNEL, "empty queue", 1)]
 
 
 def test_nothing_at_all_is_none_and_asked_for_once(source):
@@ -52,7 +56,7 @@ def test_nothing_at_all_is_none_and_asked_for_once(source):
 
 def test_what_is_rejected_is_logged_and_asked_for_once(source, caplog):
     post(source, snapshot(1))
-    source.metadata.post({"heat-zaqar": {"version": 7}}, 60)
+    source._metadata.post({"heat-zaqar": {"version": 7}}, 60)
     with caplog.at_level(logging.ERROR):
         assert source.collect() == snapshot(1)
         assert source.collect() == snapshot(1)
@@ -61,12 +65,12 @@ def test_what_is_rejected_is_logged_and_asked_for_once(source, caplog):
 
 
 def test_new_trouble_is_asked_for_again(source):
-    first = source.metadata.post({"heat-zaqar": 1}, 60)
+    first = source._metadata.post({"heat-zaqar": 1}, 60)
     source.collect()
-    source.metadata.delete([first])
+    source._metadata.delete([first])
     post(source, snapshot(1))
     source.collect()
-    source.metadata.post({"heat-zaqar": 1}, 60)
+    source._metadata.post({"heat-zaqar": 1}, 60)
     source.collect()
     assert [each.generation for each in said(source)] == [None, 1]
 
@@ -81,7 +85,7 @@ class Unreached(MemoryQueue):
 
 def test_while_zaqar_is_away_the_last_good_one_is_returned(source, caplog):
     source.store.keep(snapshot(4))
-    source.metadata = Unreached()
+    source._metadata = Unreached()
     assert source.collect() == snapshot(4)
     assert "connection refused" in caplog.text
 
@@ -110,10 +114,10 @@ def test_on_a_full_disk_the_held_one_is_returned_and_the_new_one_stays(source, t
 
 
 def test_a_heat_without_the_plugin(tmp_path):
-    source = Source(None, MemoryQueue(), None, SnapshotStore(tmp_path), 60)
+    source = Source(None, MemoryQueue, None, SnapshotStore(tmp_path), 60)
     assert source.collect() is None
-    source.metadata.post({"deployments": [1]}, 60)
-    source.metadata.post({"deployments": [1, 2]}, 60)
+    source._metadata.post({"deployments": [1]}, 60)
+    source._metadata.post({"deployments": [1, 2]}, 60)
     assert source.collect() == PlainSnapshot({"deployments": [1, 2]})
 
 
@@ -124,3 +128,13 @@ def test_no_content_is_logged(source, caplog):
         source.collect()
     assert "generation 1 again" in caplog.text
     assert "s3cret" not in caplog.text
+
+
+def test_a_queue_that_cannot_be_opened_yet_is_opened_later(source):
+    source.store.keep(snapshot(1))
+    source._metadata = None
+    opened, source.open_metadata = source.open_metadata, Unreached().fetch
+    assert source.collect() == snapshot(1)
+    source.open_metadata = opened
+    opened().post(serialize(snapshot(2)), 60)
+    assert source.collect() == snapshot(2)

@@ -1,0 +1,14 @@
+"""Boots a real Keystone, Zaqar and Heat, and all that they need, on loopback ports.
+
+::
+
+    with LocalCloud.start() as cloud:
+        cloud.heat().stacks.create(...)
+
+``python -m localcloud up`` does the same for a shell.
+"""
+
+from localcloud.cloud import LocalCloud
+from localcloud.errors import LocalCloudError, ServiceDied
+
+__all__ = ["LocalCloud", "LocalCloudError", "ServiceDied"]

@@ -1,0 +1,168 @@
+"""What one cloud is made of before anything runs: directory, ports, passwords, options.
+
+The plan is written to ``<scratch>/state.json`` (mode 0600), so that another process can attach.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import secrets
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localcloud.config import write_private
+from localcloud.errors import BadScratch, NotRunning
+from localcloud.ports import HOST
+
+REPO_ROOT = Path(__file__).resolve().parent.parent
+REGION = "RegionOne"
+STATE_FILE = "state.json"
+STATE_VERSION = 1
+
+PORT_NAMES = (
+    "mariadb",
+    "redis",
+    "memcached",
+    "rabbitmq",
+    "rabbitmq-distribution",
+    "epmd",
+    "keystone",
+    "zaqar",
+    "zaqar-websocket",
+    "zaqar-notification",
+    "heat-api",
+    "heat-api-cfn",
+)
+_SECRET_NAMES = (
+    "admin",
+    "demo",
+    "heat",
+    "zaqar",
+    "heat_domain_admin",
+    "mariadb_root",
+    "mariadb_keystone",
+    "mariadb_heat",
+    "rabbitmq",
+    "erlang_cookie",
+    "zaqar_signing_key",
+)
+# The kernel takes 107 bytes as a Unix socket's path; MariaDB's is the longest one here.
+_MAX_SCRATCH_LENGTH = 80
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a service needs to know to configure itself.
+
+    Attributes:
+        scratch: the cloud's directory.
+        ports: port by name, see ``PORT_NAMES``.
+        secrets: password by name; never shown.
+        plugin_dirs: where heat-engine looks for plugins.
+        debug: whether services log at DEBUG instead of INFO.
+        keep: whether the directory outlives the cloud.
+    """
+
+    scratch: Path
+    ports: dict[str, int]
+    secrets: dict[str, str] = field(repr=False)
+    plugin_dirs: tuple[Path, ...]
+    debug: bool
+    keep: bool
+
+    @property
+    def logs(self) -> Path:
+        """Directory of all log files."""
+        return self.scratch / "logs"
+
+    @property
+    def conf(self) -> Path:
+        """Directory of the configuration files."""
+        return self.scratch / "conf"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the supervisor listens."""
+        return self.scratch / "supervisor.sock"
+
+    def address(self, name: str) -> str:
+        """Give ``host:port`` of a named port."""
+        return f"{HOST}:{self.ports[name]}"
+
+    def url(self, name: str, scheme: str = "http") -> str:
+        """Give the address of a named port as a URL without a path."""
+        return f"{scheme}://{self.address(name)}"
+
+    def save(self) -> None:
+        """Write the state file."""
+        state = {"version": STATE_VERSION, **dataclasses.asdict(self)}
+        text = json.dumps(state, indent=1, default=os.fspath)
+        write_private(self.scratch / STATE_FILE, text)
+
+
+def load_plan(scratch: Path) -> Plan:
+    """Read a running cloud's state file.
+
+    Args:
+        scratch: the cloud's directory.
+
+    Raises:
+        NotRunning: there is no (readable) state file of this version.
+    """
+    path = scratch / STATE_FILE
+    try:
+        state = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise NotRunning(f"no local cloud in {scratch}") from None
+    except (OSError, ValueError) as error:
+        raise NotRunning(f"cannot read {path}: {error}") from error
+    version = state.pop("version", None)
+    if version != STATE_VERSION:
+        raise NotRunning(f"{path} is of version {version}, this is version {STATE_VERSION}")
+    state["scratch"] = Path(state["scratch"])
+    state["plugin_dirs"] = tuple(Path(item) for item in state["plugin_dirs"])
+    return Plan(**state)
+
+
+def new_secrets() -> dict[str, str]:
+    """Make fresh passwords. Heat's encryption key must be of exactly 32 characters."""
+    made = {name: secrets.token_hex(16) for name in _SECRET_NAMES}
+    return {**made, "heat_encryption_key": secrets.token_hex(16)}
+
+
+def default_plugin_dirs() -> tuple[Path, ...]:
+    """Give this checkout's Heat plugin directory, or nothing when it is not there."""
+    plugin = REPO_ROOT / "heat_zaqar_transport" / "plugin"
+    return (plugin,) if plugin.is_dir() else ()
+
+
+def prepare_scratch(scratch: Path | None) -> Path:
+    """Make the cloud's directory.
+
+    Args:
+        scratch: a directory that is empty or does not exist yet; ``None`` makes a temporary one.
+
+    Raises:
+        BadScratch: it cannot be used.
+    """
+    if scratch is None:
+        scratch = Path(tempfile.mkdtemp(prefix="localcloud-"))
+    scratch = scratch.absolute()
+    if len(os.fsencode(scratch)) > _MAX_SCRATCH_LENGTH:
+        raise BadScratch(
+            f"{scratch}: longer than {_MAX_SCRATCH_LENGTH} bytes, too long for sockets"
+        )
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        if any(scratch.iterdir()):
+            raise BadScratch(f"{scratch} is not empty")
+        # Services may run as other users, who have to get at their own directory.
+        scratch.chmod(0o711)
+        for name in ("logs", "conf", "run"):
+            (scratch / name).mkdir()
+    except OSError as error:
+        raise BadScratch(f"cannot use {scratch}: {error.strerror}") from error
+    return scratch

@@ -1,0 +1,87 @@
+"""What the OpenStack services have in common: an ini file, tokens, a WSGI server."""
+
+from __future__ import annotations
+
+import sys
+from abc import abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+from localcloud.config import Sections, Value, merge, render_ini, write_private
+from localcloud.plan import Plan
+from localcloud.protocol import Command
+from localcloud.services.base import NO_OVERRIDES, Service, python_env
+
+
+class OpenStackService(Service):
+    """A service that is configured by one ini file of its own.
+
+    Attributes:
+        wsgi_workers: worker processes, when it runs under the WSGI server.
+        wsgi_threads: requests that each worker serves at a time.
+    """
+
+    wsgi_workers: ClassVar[int] = 2
+    wsgi_threads: ClassVar[int] = 8
+
+    @property
+    def config_file(self) -> Path:
+        """Its configuration file."""
+        return self.plan.conf / f"{self.name}.conf"
+
+    @abstractmethod
+    def sections(self) -> Sections:
+        """Give its usual configuration."""
+
+    def configure(self, overrides: Sections = NO_OVERRIDES) -> None:
+        """Write its configuration file."""
+        write_private(self.config_file, render_ini(merge(self.sections(), overrides)))
+
+    def wsgi_command(
+        self, application: str, arguments: tuple[str, ...] = (), env: dict[str, str] | None = None
+    ) -> Command:
+        """Say how to start a WSGI application on the port that has the service's name.
+
+        Args:
+            application: ``module:attribute``.
+            arguments: what the application shall find in ``sys.argv``.
+            env: additions to its environment.
+        """
+        options = {
+            "name": self.name,
+            "application": application,
+            "bind": self.plan.address(self.name),
+            "workers": self.wsgi_workers,
+            "threads": self.wsgi_threads,
+        }
+        settings = (f"--{name}={value}" for name, value in options.items())
+        argv = (sys.executable, "-m", "localcloud.wsgi", *settings)
+        return self.make_command((*argv, "--", *arguments), env={**python_env(), **(env or {})})
+
+
+def credentials(plan: Plan, user: str) -> dict[str, Value]:
+    """Give the options by which a service logs in to Keystone.
+
+    Args:
+        plan: the cloud.
+        user: a user of the project ``service``.
+    """
+    return {
+        "auth_type": "password",
+        "auth_url": plan.url("keystone"),
+        "username": user,
+        "password": plan.secrets[user],
+        "user_domain_id": "default",
+        "project_name": "service",
+        "project_domain_id": "default",
+    }
+
+
+def token_section(plan: Plan, user: str) -> dict[str, Value]:
+    """Give keystonemiddleware's options, with the token cache."""
+    return {
+        **credentials(plan, user),
+        "www_authenticate_uri": plan.url("keystone"),
+        "memcached_servers": plan.address("memcached"),
+        "interface": "public",
+    }
