@@ -8,7 +8,7 @@ help:
 	@echo "make demo    one stack, from a template to a server and back, on real services"
 	@echo "make test    every test: unit, contract, end to end (about 10 minutes)"
 	@echo "make unit    the unit tests alone (under a minute)"
-	@echo "make lint    ruff, mypy --strict, shellcheck, dib-lint"
+	@echo "make lint    ruff, mypy --strict, shellcheck"
 	@echo "make format  let ruff format the code"
 	@echo "make cloud   a local cloud to play with, until Ctrl-C"
 	@echo "make clean   delete what the others made here"
@@ -29,7 +29,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@tools/lint-shell.sh $(BIN)
+	tools/lint-shell.sh
 
 format: setup
 	$(BIN)/ruff format .

@@ -148,7 +148,7 @@ def without_content(exc: Exception) -> str:
     """
     if not isinstance(exc, cfg.ConfigFileParseError):
         return str(exc)
-    line = re.search(rf"at {re.escape(exc.config_file)}:(\d+)", exc.msg)
+    line = re.search(rf"at {re.escape(exc.config_file)}:(\d+)", str(exc))
     where = f", line {line[1]}" if line else ""
     return f"{exc.config_file}{where} is neither a section nor an option with a value"
 

@@ -1,4 +1,4 @@
-"""Every transport that can run here, with our agent: ours, Heat's, and a Heat without the plugin."""
+"""Our agent over every transport that can run here, and with a Heat without the plugin."""
 
 import pytest
 from heatclient.exc import HTTPBadRequest
