@@ -57,7 +57,7 @@ class Source:
             LOG.warning("Zaqar cannot be read, going on with what is held: %s", exc)
             return held
         choice = choose(self.channel, held, found)
-        self._report(choice, bool(found))
+        self._report(choice)
         if choice.snapshot is None or choice.snapshot == held:
             return held
         try:
@@ -73,13 +73,14 @@ class Source:
             self._metadata = self.open_metadata()
         return [(message.id, message.body) for message in self._metadata.fetch()]
 
-    def _report(self, choice: Choice, found_any: bool) -> None:
+    def _report(self, choice: Choice) -> None:
         for rejection in choice.rejected:
             LOG.error("Message %s is not used: %s", rejection.message_id, rejection.reason)
         if choice.rejected:
             self._ask_again("rejected", choice)
-        elif not found_any:
-            # Heat keeps a snapshot there: it has expired, or somebody flushed the queue.
+        elif choice.snapshot is None:
+            # Not when one is held: the queue of a deleted stack is empty too, and whatever
+            # is posted to its signal queue would make that queue anew.
             self._ask_again("empty queue", choice)
         else:
             self._asked_for = None

@@ -55,6 +55,9 @@ def test_a_whole_life(cloud, site):
         "third CREATE",
         "third DELETE",
     ]
+    # The agent lives on and looks several times more, which must leave nothing behind.
+    looks = guest.log.read_text().count("Sleeping")
+    guest.wait_for(lambda: guest.log.read_text().count("Sleeping") > looks + 3, 30, "some looks")
     assert set(leftovers(cloud, stack).values()) == {0}
 
 
