@@ -66,7 +66,7 @@ class Receiver:
             case Result():
                 return self._record(message)
             case Hello():
-                LOG.info("Channel %s: hello (%.40s)", self.channel, message.reason)
+                LOG.info("Channel %s: hello (%.40r)", self.channel, message.reason)
                 self.publish()
                 return None
             case _:

@@ -1,5 +1,11 @@
 """Our agent over every transport that can run here, and with a Heat without the plugin."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from heatclient.exc import HTTPBadRequest
 
@@ -114,38 +120,62 @@ def test_a_wrong_property_is_refused_before_anything_is_made(site, template, tol
         assert words in str(caught.value)
 
 
-@pytest.fixture
+@pytest.fixture(scope="class")
 def heat_without_the_plugin(cloud):
     cloud.reconfigure("heat-engine", {"DEFAULT": {"plugin_dirs": ""}})
     yield
     cloud.reconfigure("heat-engine", {})
 
 
-@pytest.mark.parametrize("signal", ["ZAQAR_SIGNAL", "HEAT_SIGNAL", "CFN_SIGNAL"])
-def test_our_agent_with_a_heat_without_the_plugin(heat_without_the_plugin, site, signal):
-    """Keystone credentials, and plain snapshots without a header."""
-    stack, guest = run(site, "ZAQAR_MESSAGE", signal)
-    assert stack.outputs()["stdout"] == f"over {signal}\n"
-    assert "A snapshot of a Heat without heat-zaqar-transport collected" in guest.log.read_text()
-    stack.delete()
-    stack.wait("DELETE_COMPLETE")
-
-
-@pytest.fixture
+@pytest.fixture(scope="class")
 def servers_with_credentials(cloud):
     cloud.reconfigure("heat-engine", {"zaqar_transport": {"server_credentials": True}})
     yield
     cloud.reconfigure("heat-engine", {})
 
 
-def test_reading_with_keystone_credentials_instead_of_a_signature(servers_with_credentials, site):
-    stack = site.stack(hot.one_script(SCRIPT))
-    config = stack.collect_config("server")
-    with_keystone = {k: v for k, v in config["zaqar"].items() if k != "metadata_url"}
-    guest = site.guest({**config, "zaqar": with_keystone})
-    guest.start()
-    guest.wait_log(r"Generation \d+ of channel .* collected", 60)
-    stack.wait("CREATE_COMPLETE")
+@pytest.mark.usefixtures("heat_without_the_plugin")
+class TestHeatWithoutThePlugin:
+    @pytest.mark.parametrize("signal", ["ZAQAR_SIGNAL", "HEAT_SIGNAL", "CFN_SIGNAL"])
+    def test_our_agent_with_a_heat_without_the_plugin(self, site, signal):
+        """Keystone credentials, and plain snapshots without a header."""
+        stack, guest = run(site, "ZAQAR_MESSAGE", signal)
+        assert stack.outputs()["stdout"] == f"over {signal}\n"
+        assert (
+            "A snapshot of a Heat without heat-zaqar-transport collected" in guest.log.read_text()
+        )
+        stack.delete()
+        stack.wait("DELETE_COMPLETE")
+
+
+@pytest.mark.usefixtures("servers_with_credentials")
+class TestServersWithCredentials:
+    def test_reading_with_keystone_credentials_instead_of_a_signature(self, site):
+        stack = site.stack(hot.one_script(SCRIPT))
+        config = stack.collect_config("server")
+        with_keystone = {k: v for k, v in config["zaqar"].items() if k != "metadata_url"}
+        guest = site.guest({**config, "zaqar": with_keystone})
+        guest.start()
+        guest.wait_log(r"Generation \d+ of channel .* collected", 60)
+        stack.wait("CREATE_COMPLETE")
+
+    def test_os_collect_config_as_released_reads_our_snapshots(self, site, tmp_path):
+        stack = site.stack(hot.one_script(SCRIPT, signal="NO_SIGNAL"))
+        stack.wait("CREATE_COMPLETE")
+        options = stack.collect_config("server")["zaqar"]
+        wanted = ("auth_url", "user_id", "password", "project_id", "queue_id", "region_name")
+        conf = tmp_path / "released.conf"
+        # oslo.config would replace what follows a dollar sign.
+        lines = [f"{name} = {options[name]}".replace("$", "$$") for name in wanted]
+        conf.write_text("\n".join(["[DEFAULT]", "collectors = zaqar", "[zaqar]", *lines]))
+        command = Path(sys.prefix) / "bin" / "os-collect-config"
+        cache = ["--cachedir", tmp_path / "cache", "--backup-cachedir", tmp_path / "backup"]
+        printed = subprocess.run(
+            [command, "--config-file", conf, *cache, "--print"],
+            check=True, capture_output=True, env={"LC_ALL": "C", "PATH": os.defpath},
+        ).stdout  # fmt: skip
+        (deployment,) = json.loads(printed)["zaqar"]["deployments"]
+        assert deployment["config"] == SCRIPT
 
 
 @pytest.fixture
