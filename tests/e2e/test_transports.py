@@ -10,7 +10,7 @@ import pytest
 from heatclient.exc import HTTPBadRequest
 
 from support import hot
-from support.leftovers import leftovers
+from support.leftovers import assert_nothing_left, leftovers
 
 SCRIPT = "#!/bin/sh\necho over $deploy_signal_transport\n"
 
@@ -58,7 +58,7 @@ def test_a_server_that_polls_gets_a_signal_queue_for_its_deployment(cloud, site)
     assert leftovers(cloud, stack)["queues"] == 1
     stack.delete()
     stack.wait("DELETE_COMPLETE")
-    assert set(leftovers(cloud, stack).values()) == {0}
+    assert_nothing_left(cloud, stack)
 
 
 def test_a_change_of_transport_strands_no_server(site):

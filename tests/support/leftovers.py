@@ -1,5 +1,7 @@
 """What is in Keystone and Zaqar because of one stack, asked of Keystone and of Zaqar's store."""
 
+import time
+
 import redis
 
 
@@ -32,6 +34,14 @@ def leftovers(cloud, stack):
         "queues": store.zcard(f"{stack.user_project}.queues_set"),
         "subscriptions": sum(store.zcard(key) for key in subscriptions),
     }
+
+
+def assert_nothing_left(cloud, stack, timeout_s=15):
+    """Heat removes a stack's project and users a moment after it calls the stack deleted."""
+    deadline = time.monotonic() + timeout_s
+    while any((left := leftovers(cloud, stack)).values()):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.5)
 
 
 def _listed(cloud, kind):
