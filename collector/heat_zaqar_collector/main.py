@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from os_collect_config import collect
+from os_collect_config import collect, version
 from oslo_config import cfg
 from oslo_log import log as logging
 
@@ -42,7 +42,13 @@ def _set_up_logging() -> None:
     now adds one while options are registered, so that it never does, and INFO is lost.
     """
     collect.setup_conf()
-    cfg.CONF(args=sys.argv[1:], prog="os-collect-config")
+    cfg.CONF(
+        args=sys.argv[1:],
+        prog="os-collect-config",
+        version=version.version_info.version_string(),
+    )
+    # Standard output is for --print.
+    cfg.CONF.set_default("use_stderr", True)
     logging.setup(cfg.CONF, "os-collect-config")
     # Options can be registered, which os-collect-config does next, only before parsing.
     cfg.CONF.reset()
