@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 
 help:
 	@echo "make demo    one stack, from a template to a server and back, on real services"
-	@echo "make test    every test: unit, contract, end to end (about 10 minutes)"
+	@echo "make test    every test: unit, contract, end to end (about 20 minutes)"
 	@echo "make unit    the unit tests alone (under a minute)"
 	@echo "make lint    ruff, mypy --strict, shellcheck"
 	@echo "make format  let ruff format the code"
@@ -38,4 +38,4 @@ cloud: setup
 	@$(BIN)/python -m localcloud up
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-compute build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

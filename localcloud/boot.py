@@ -13,17 +13,24 @@ from dataclasses import dataclass
 from keystoneauth1.exceptions import ClientException
 
 from localcloud import catalog
-from localcloud.errors import CatalogFailed, NotReady, NotRunning, ServiceDied, StepFailed
+from localcloud.errors import (
+    CatalogFailed,
+    LocalCloudError,
+    NotReady,
+    NotRunning,
+    ServiceDied,
+    StepFailed,
+)
 from localcloud.plan import Plan
 from localcloud.protocol import Command
-from localcloud.services import Service
+from localcloud.services import Service, compute
 from localcloud.services.heat import HeatEngine
 from localcloud.services.keystone import Keystone
 from localcloud.services.mariadb import MariaDB
 from localcloud.supervisor_client import SupervisorClient
 
-READY_TIMEOUT_S = 90.0
-_STEP_TIMEOUT_S = 90.0
+READY_TIMEOUT_S = 180.0
+_STEP_TIMEOUT_S = 180.0
 _ASK_INTERVAL_S = 0.15
 _NEEDS_POLL_S = 0.05
 
@@ -115,6 +122,23 @@ class CatalogStep(Step):
             raise CatalogFailed(str(error), Keystone(self._plan).log) from error
 
 
+class OfferStep(Step):
+    """Makes the flavor and the image that servers are made from."""
+
+    name = "offer"
+    needs = ("nova-api", "glance")
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def run(self, _boot: Boot) -> None:
+        """Make them."""
+        try:
+            compute.make_offer(self._plan)
+        except ClientException as error:
+            raise LocalCloudError(f"no flavor or image could be made: {error}") from error
+
+
 class Boot:
     """One run through all steps, each in a thread of its own.
 
@@ -200,8 +224,14 @@ def all_steps(plan: Plan, services: dict[str, Service]) -> list[Step]:
         CommandStep(("mariadb",), keystone.schema_command()),
         CommandStep(("mariadb",), engine.schema_command()),
         CatalogStep(plan),
+        *(_compute_steps(plan) if plan.compute else ()),
         *(ServiceStep(service) for service in services.values()),
     ]
+
+
+def _compute_steps(plan: Plan) -> list[Step]:
+    commands = compute.schema_commands(plan)
+    return [OfferStep(plan), *(CommandStep(("mariadb",), command) for command in commands)]
 
 
 def run_to_end(supervisor: SupervisorClient, command: Command) -> None:

@@ -14,6 +14,7 @@ from keystoneauth1.adapter import Adapter
 
 from localcloud.clients import session
 from localcloud.plan import REGION, Plan
+from localcloud.services import compute
 from localcloud.services.heat import STACK_DOMAIN, STACK_DOMAIN_ADMIN
 
 _PARALLEL = 4
@@ -63,6 +64,7 @@ def endpoints(plan: Plan) -> dict[str, tuple[str, str]]:
         "cloudformation": ("heat-cfn", f"{plan.url('heat-api-cfn')}/v1"),
         "messaging": ("zaqar", plan.url("zaqar")),
         "messaging-websocket": ("zaqar-websocket", plan.url("zaqar-websocket", "ws")),
+        **(compute.endpoints(plan) if plan.compute else {}),
     }
 
 
@@ -95,7 +97,8 @@ def _make_users(identity: Identity, plan: Plan) -> None:
         name: identity.create("project", name=name, domain_id=_DEFAULT_DOMAIN)
         for name in ("service", "demo")
     }
-    for user, names in {**_SERVICE_ROLES, "demo": _DEMO_ROLES}.items():
+    more = compute.service_roles() if plan.compute else {}
+    for user, names in {**_SERVICE_ROLES, **more, "demo": _DEMO_ROLES}.items():
         project = projects.get(user, projects["service"])
         _make_user(identity, plan, user, project, [roles[name] for name in names])
 

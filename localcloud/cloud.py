@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from localcloud.config import Sections, write_private
 from localcloud.errors import LocalCloudError, NotRunning, ServiceDied
 from localcloud.plan import (
+    COMPUTE_PORT_NAMES,
     PORT_NAMES,
     Plan,
     default_plugin_dirs,
@@ -67,6 +68,7 @@ class LocalCloud:
         progress: Callable[[str], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         plugin_dirs: tuple[Path, ...] | None = None,
+        compute: bool = False,
     ) -> Self:
         """Boot a cloud; returns when every service answers.
 
@@ -77,21 +79,24 @@ class LocalCloud:
             progress: is given a line of text for each step, from any thread.
             on_progress: is given the same as an object.
             plugin_dirs: heat-engine's plugin directories; default: this checkout's plugin.
+            compute: whether Nova is booted, too, with the fake driver, a flavor and an image
+                named "tiny", and what it needs; they are installed when they are not there.
 
         Raises:
             PackagesMissing: Debian packages have to be installed, and we are not root.
             ServiceDied: a service ended; the text has the end of its log.
             LocalCloudError: anything else that prevents the start.
         """
-        from localcloud import packages
+        from localcloud import compute_env, packages
 
         packages.ensure()
+        venv = compute_env.ensure() if compute else None
         tellers = [teller for teller in (progress and _as_text(progress), on_progress) if teller]
         dirs = default_plugin_dirs() if plugin_dirs is None else plugin_dirs
         directory = prepare_scratch(None if scratch is None else Path(scratch))
         try:
-            block = reserve(PORT_NAMES)
-            plan = Plan(directory, block.ports, new_secrets(), dirs, debug, keep)
+            block = reserve(PORT_NAMES if venv is None else (*PORT_NAMES, *COMPUTE_PORT_NAMES))
+            plan = Plan(directory, block.ports, new_secrets(), dirs, debug, keep, venv)
             with block.mark as mark:
                 cloud = cls(plan, launch(plan, mark))
         except BaseException:

@@ -36,6 +36,7 @@ PORT_NAMES = (
     "heat-api",
     "heat-api-cfn",
 )
+COMPUTE_PORT_NAMES = ("placement", "glance", "neutron", "nova-api")
 _SECRET_NAMES = (
     "admin",
     "demo",
@@ -49,6 +50,8 @@ _SECRET_NAMES = (
     "erlang_cookie",
     "zaqar_signing_key",
 )
+COMPUTE_USERS = ("placement", "glance", "neutron", "nova")
+COMPUTE_DATABASES = (*COMPUTE_USERS, "nova_api", "nova_cell0")
 # The kernel takes 107 bytes as a Unix socket's path; MariaDB's is the longest one here.
 _MAX_SCRATCH_LENGTH = 80
 
@@ -64,6 +67,7 @@ class Plan:
         plugin_dirs: where heat-engine looks for plugins.
         debug: whether services log at DEBUG instead of INFO.
         keep: whether the directory outlives the cloud.
+        compute: the virtual environment of Nova and what it needs; ``None``: a cloud without them.
     """
 
     scratch: Path
@@ -72,6 +76,7 @@ class Plan:
     plugin_dirs: tuple[Path, ...]
     debug: bool
     keep: bool
+    compute: Path | None = None
 
     @property
     def logs(self) -> Path:
@@ -124,12 +129,14 @@ def load_plan(scratch: Path) -> Plan:
         raise NotRunning(f"{path} is of version {version}, this is version {STATE_VERSION}")
     state["scratch"] = Path(state["scratch"])
     state["plugin_dirs"] = tuple(Path(item) for item in state["plugin_dirs"])
+    state["compute"] = state["compute"] and Path(state["compute"])
     return Plan(**state)
 
 
 def new_secrets() -> dict[str, str]:
     """Make fresh passwords. Heat's encryption key must be of exactly 32 characters."""
-    made = {name: secrets.token_hex(16) for name in _SECRET_NAMES}
+    compute = (*COMPUTE_USERS, *(f"mariadb_{name}" for name in COMPUTE_DATABASES))
+    made = {name: secrets.token_hex(16) for name in (*_SECRET_NAMES, *compute)}
     return {**made, "heat_encryption_key": secrets.token_hex(16)}
 
 

@@ -1,4 +1,4 @@
-"""MariaDB: the databases of Keystone and Heat.
+"""MariaDB: the databases of Keystone, Heat and, if they are there, Nova and its like.
 
 SQLite would lock up under Heat's engine workers.
 Durability is switched off: the data go away with the cloud.
@@ -13,18 +13,18 @@ from pathlib import Path
 import pymysql
 
 from localcloud.config import Value, render_ini, write_private
-from localcloud.plan import Plan
+from localcloud.plan import COMPUTE_DATABASES, Plan
 from localcloud.ports import HOST
 from localcloud.protocol import Command
 from localcloud.services.base import NoAnswer, Store, user_if_root
 
 _USER = "mysql"
-DATABASES = ("keystone", "heat")
+_DATABASES = ("keystone", "heat")
 _PROGRAM_DIRS = "/usr/sbin:/usr/bin:/usr/libexec:/usr/local/sbin:/usr/local/bin"
 
 
 class MariaDB(Store):
-    """A private mariadbd with one database and one user for each of Keystone and Heat."""
+    """A private mariadbd with one user for each database."""
 
     name = "mariadb"
     needs = ("mariadb-files",)
@@ -67,7 +67,7 @@ class MariaDB(Store):
 
     def ask(self) -> None:
         """Log in to each database as its user, and select."""
-        for database in DATABASES:
+        for database in databases(self.plan):
             connection = pymysql.connect(
                 host=HOST,
                 port=self.plan.ports["mariadb"],
@@ -102,7 +102,7 @@ class MariaDB(Store):
     def _statements(self) -> str:
         secrets = self.plan.secrets
         lines = [f"ALTER USER root@localhost IDENTIFIED BY '{secrets['mariadb_root']}';"]
-        for name in DATABASES:
+        for name in databases(self.plan):
             user = f"{name}@'{HOST}'"
             password = secrets[f"mariadb_{name}"]
             lines += [
@@ -111,6 +111,11 @@ class MariaDB(Store):
                 f"GRANT ALL ON {name}.* TO {user};",
             ]
         return "\n".join(lines) + "\n"
+
+
+def databases(plan: Plan) -> tuple[str, ...]:
+    """List a cloud's databases; each has a user of its own name."""
+    return _DATABASES if plan.compute is None else (*_DATABASES, *COMPUTE_DATABASES)
 
 
 def connection_url(plan: Plan, database: str) -> str:

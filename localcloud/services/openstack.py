@@ -25,6 +25,11 @@ class OpenStackService(Service):
     wsgi_threads: ClassVar[int] = 8
 
     @property
+    def python(self) -> str:
+        """The Python that it is installed into."""
+        return sys.executable
+
+    @property
     def config_file(self) -> Path:
         """Its configuration file."""
         return self.plan.conf / f"{self.name}.conf"
@@ -55,7 +60,7 @@ class OpenStackService(Service):
             "threads": self.wsgi_threads,
         }
         settings = (f"--{name}={value}" for name, value in options.items())
-        argv = (sys.executable, "-m", "localcloud.wsgi", *settings)
+        argv = (self.python, "-m", "localcloud.wsgi", *settings)
         return self.make_command((*argv, "--", *arguments), env={**python_env(), **(env or {})})
 
 

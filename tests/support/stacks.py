@@ -66,6 +66,21 @@ class Stack:
                 )
             time.sleep(POLL_S)
 
+    def wait_resource(self, name, status, timeout_s=120):
+        """Wait for a resource's status; a failure of it fails at once."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            try:
+                shown = self.resource(name)
+            except HTTPNotFound:  # Heat has accepted the stack and not yet stored its resources.
+                time.sleep(POLL_S)
+                continue
+            if shown.resource_status == status:
+                return shown
+            assert not shown.resource_status.endswith("FAILED"), shown.resource_status_reason
+            time.sleep(POLL_S)
+        raise AssertionError(f"{name} is not {status} after {timeout_s} s")
+
     def resource(self, name):
         return self.heat.resources.get(self.id, name)
 

@@ -15,7 +15,9 @@ def test_a_saved_plan_is_read_back(plan, tmp_path):
 def test_a_plan_with_plugins_and_ports_is_read_back(plan, tmp_path):
     import dataclasses
 
-    full = dataclasses.replace(plan, ports={"redis": 1}, plugin_dirs=(tmp_path,), debug=True)
+    full = dataclasses.replace(
+        plan, ports={"redis": 1}, plugin_dirs=(tmp_path,), debug=True, compute=tmp_path
+    )
     full.save()
     assert planning.load_plan(plan.scratch) == full
 
