@@ -27,5 +27,10 @@ if [ ! -e "$stamp" ]; then
     touch "$stamp"
 fi
 
-command -v shellcheck >/dev/null || debian shellcheck
+# What the element's tests check it with.
+missing=()
+command -v file >/dev/null || missing+=(file)
+command -v shellcheck >/dev/null || missing+=(shellcheck)
+command -v systemd-analyze >/dev/null || missing+=(systemd)
+[ "${#missing[@]}" -eq 0 ] || debian "${missing[@]}"
 "$venv/bin/python" -m localcloud install
