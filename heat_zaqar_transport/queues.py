@@ -33,10 +33,22 @@ from heat_zaqar_transport.wire.errors import (
 from heat_zaqar_transport.wire.secret import Secret
 
 SERVICE_TYPE = "messaging"
+WEBSOCKET_SERVICE_TYPE = "messaging-websocket"
 DEFAULT_TIMEOUT_S = 30.0
 
 # Zaqar's defaults for messages per page, claim and delete ([transport] max_messages_per_*).
 PAGE_SIZE = 20
+
+# What Zaqar's notifier does with a push that it cannot deliver. Its own default keeps one
+# of its few threads busy for three minutes, and results behind that wait. This is the
+# least that Zaqar takes: one more try at once and one after 5 s.
+PUSH_RETRY_POLICY = {
+    "retries_with_no_delay": 1,
+    "minimum_delay_retries": 0,
+    "minimum_delay": 0,
+    "maximum_delay": 10,
+    "maximum_delay_retries": 0,
+}
 
 _STATUS_ACCESS = frozenset({401, 403, 404})
 _STATUS_TOO_MANY = 429
@@ -101,7 +113,7 @@ class Queue:
         Returns:
             The message's id.
         """
-        with _translated(f"post to queue {self.name}"):
+        with translated(f"post to queue {self.name}"):
             answer = self._queue.post({"body": dict(body), "ttl": ttl_s})
             return str(answer["resources"][0].rsplit("/", 1)[-1])
 
@@ -111,7 +123,7 @@ class Queue:
         Claimed messages are left out because Zaqar's Redis store answers 503 when asked
         for them (redis-py 8.1).
         """
-        with _translated(f"list queue {self.name}"):
+        with translated(f"list queue {self.name}"):
             found: dict[str, QueuedMessage] = {}
             # echo: our own posts too; without it Zaqar hides what this Client-ID posted.
             # A page may be short of what is claimed or expired, so that only an empty one
@@ -130,7 +142,7 @@ class Queue:
             ttl_s: Seconds until the claim lapses and the messages show again: 60 to 43200.
             limit: At most this many; 20 is Zaqar's default maximum.
         """
-        with _translated(f"claim from queue {self.name}"):
+        with translated(f"claim from queue {self.name}"):
             # grace: seconds that a message must outlive its claim; 60 is Zaqar's least.
             claim = self._queue.claim(ttl=ttl_s, grace=60, limit=limit)
             return [_queued(message) for message in claim] if claim.id else []
@@ -138,7 +150,7 @@ class Queue:
     def delete(self, ids: Iterable[str]) -> None:
         """Delete messages by id, claimed or not; an id that is gone does not matter."""
         pending = list(ids)
-        with _translated(f"delete from queue {self.name}"):
+        with translated(f"delete from queue {self.name}"):
             for start in range(0, len(pending), PAGE_SIZE):
                 self._queue.delete_messages(*pending[start : start + PAGE_SIZE])
 
@@ -150,7 +162,7 @@ class Queue:
             methods: Out of GET, POST, PUT, PATCH and DELETE.
             lifetime_s: Seconds the signature is good for; years are accepted.
         """
-        with _translated(f"sign a URL of queue {self.name}"):
+        with translated(f"sign a URL of queue {self.name}"):
             signed = self._queue.signed_url(list(paths), lifetime_s, list(methods))
             return SignedUrl(
                 endpoint=self._client.api_url,
@@ -162,7 +174,7 @@ class Queue:
                 signature=Secret(signed["signature"]),
             )
 
-    def subscribe(self, url: str, ttl_s: int) -> None:
+    def subscribe(self, url: str, ttl_s: int, options: Mapping[str, Any] | None = None) -> None:
         """Have Zaqar call a URL for each message posted from now on.
 
         A subscription of the same URL that exists already is kept as it is.
@@ -170,12 +182,22 @@ class Queue:
         Args:
             url: What Zaqar's notifier posts to: http, https, mailto or trust+http(s).
             ttl_s: Seconds the subscription lives; there is no maximum.
+            options: Zaqar's, such as `_retry_policy`.
         """
         with (
             contextlib.suppress(_Exists),
-            _translated(f"subscribe to queue {self.name}", {409: _Exists}),
+            translated(f"subscribe to queue {self.name}", {409: _Exists}),
         ):
-            self._client.subscription(self.name, subscriber=url, ttl=ttl_s)
+            self._client.subscription(
+                self.name, subscriber=url, ttl=ttl_s, options=dict(options or {})
+            )
+
+    def unsubscribe(self, url: str) -> None:
+        """Have Zaqar call a URL no more; one that it does not call does not matter."""
+        with translated(f"unsubscribe from queue {self.name}"):
+            for subscription in list(self._queue.subscriptions()):
+                if subscription.subscriber == url:
+                    subscription.delete()
 
     def destroy(self) -> None:
         """Delete the queue's subscriptions, and the queue with all its messages.
@@ -183,7 +205,7 @@ class Queue:
         Zaqar leaves the subscriptions of a deleted queue behind, to fire again should a
         queue of that name come back.
         """
-        with _translated(f"delete queue {self.name}"):
+        with translated(f"delete queue {self.name}"):
             for subscription in list(self._queue.subscriptions()):
                 subscription.delete()
             self._queue.delete()
@@ -256,7 +278,7 @@ def open_with_keystone(
         TransportError: Keystone did not answer, refused the credentials, or knows no
             messaging endpoint.
     """
-    with _translated("find Zaqar in Keystone's catalog"):
+    with translated("find Zaqar in Keystone's catalog"):
         endpoint = session.get_endpoint(service_type=SERVICE_TYPE, region_name=region_name)
         project_id = session.get_project_id()
     if not endpoint:
@@ -344,10 +366,15 @@ def _refuse_unreadable(response: requests.Response, **_: Any) -> None:
 
 
 @contextlib.contextmanager
-def _translated(
+def translated(
     operation: str, special: Mapping[int, type[TransportError]] | None = None
 ) -> Iterator[None]:
-    """Turn every error of the libraries below into one of ours."""
+    """Turn every error of zaqarclient, keystoneauth and requests into one of ours.
+
+    Args:
+        operation: What is tried, for the error's text.
+        special: Other classes for some HTTP statuses.
+    """
     try:
         yield
     except (zaqar_errors.ZaqarError, keystone_errors.HttpError, _UnexpectedStatus) as exc:
@@ -355,8 +382,10 @@ def _translated(
         raise _error_of(code, special or {})(operation, _one_line(exc)) from exc
     except (requests.JSONDecodeError, KeyError, IndexError, TypeError) as exc:
         raise ServiceFailed(operation, f"unreadable answer ({type(exc).__name__})") from exc
-    except (requests.RequestException, keystone_errors.ConnectFailure) as exc:
+    except (requests.RequestException, keystone_errors.ConnectionError) as exc:
         raise Unreachable(operation, _one_line(exc)) from exc
+    except ValueError as exc:  # after requests', some of which are ValueErrors, too
+        raise ServiceFailed(operation, f"unreadable answer ({type(exc).__name__})") from exc
     except keystone_errors.ClientException as exc:
         raise RequestRefused(operation, _one_line(exc)) from exc
 

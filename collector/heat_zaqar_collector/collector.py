@@ -8,6 +8,7 @@ os-refresh-config sees, so that both are kept for when there is nothing to give 
 """
 
 import functools
+import random
 from typing import Any
 
 from os_collect_config import exc as collect_errors
@@ -16,8 +17,11 @@ from os_collect_config import zaqar as released
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from heat_zaqar_collector import loop, push
 from heat_zaqar_collector import settings as agent_settings
+from heat_zaqar_collector.pace import Pace
 from heat_zaqar_collector.source import Source, open_source
+from heat_zaqar_collector.watch import Watch
 from heat_zaqar_transport.wire.errors import HeatZaqarError, NotConfigured
 
 LOG = logging.getLogger(__name__)
@@ -25,26 +29,34 @@ LOG = logging.getLogger(__name__)
 name = released.name
 opts = released.opts
 
+_PATIENCE = loop.Patience(name)
+
 
 class Collector:
-    """Gives os-collect-config the present snapshot.
+    """Gives os-collect-config the present snapshot, when there is a new one.
 
     Args:
-        source: Where it comes from; `None`: what the configuration says.
+        watch: Where it comes from; `None`: what the configuration says.
     """
 
-    def __init__(self, source: Source | None = None) -> None:
-        self._source = source
+    def __init__(self, watch: Watch | None = None) -> None:
+        self._watch = watch
 
     def collect(self) -> list[tuple[str, Any]]:
         """Return the metadata document, and what it holds for os-apply-config, by file name.
+
+        The first call of a process returns at once, and each later one when there is a new
+        snapshot, or after os-collect-config's `polling_interval`, so that its other
+        collectors have their turn.
 
         Raises:
             SourceNotConfigured: This server has no `[zaqar]` options.
             SourceNotAvailable: There has never been a snapshot, or it could not be kept.
         """
+        loop.heed_sighup()
         try:
-            snapshot = (self._source or _configured_source()).collect()
+            watch = self._watch or _configured_watch()
+            snapshot = watch.next(_PATIENCE.seconds(cfg.CONF.polling_interval))
         except NotConfigured as exc:
             LOG.warning("Nothing is collected over Zaqar: %s", exc)
             raise collect_errors.ZaqarMetadataNotConfigured(str(exc)) from exc
@@ -60,8 +72,8 @@ class Collector:
 
 
 @functools.cache
-def _configured_source() -> Source:
-    """Open the configured source once: its connection and its token serve every look.
+def _configured_watch() -> Watch:
+    """Open what is configured once: its connections and its token serve every look.
 
     os-collect-config starts itself anew when its configuration file changes.
     """
@@ -72,4 +84,19 @@ def _configured_source() -> Source:
         raise NotConfigured(
             "[zaqar] metadata_url", f"is not set, and neither are all Keystone options: {missing}"
         )
-    return open_source(settings)
+    source = open_source(settings)
+    return Watch(
+        source=source,
+        push=_push(settings, source),
+        pace=Pace(random.random),
+        longest_s=settings.poll_longest_s,
+        interrupt=loop.restart_on_change(conf.config_file),
+    )
+
+
+def _push(settings: agent_settings.Settings, source: Source) -> push.Push:
+    try:
+        return push.choose(settings, source)
+    except NotConfigured as exc:
+        LOG.error("No push, the queue is polled instead: %s", exc)
+        return push.Push()

@@ -15,6 +15,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from heat_zaqar_collector import collector, settings
+from heat_zaqar_transport.wire.errors import NotConfigured
 
 LOG = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ def main() -> int:
     collect.COLLECTORS[collector.name] = collector
     settings.register(cfg.CONF)
     try:
-        _set_up_logging()
+        _prepare()
         return int(collect.main(sys.argv) or 0)
     except (json.JSONDecodeError, UnicodeDecodeError) as exc:
         LOG.error("os-collect-config cannot read its cache: %s", exc)
@@ -35,11 +36,12 @@ def main() -> int:
     return 1
 
 
-def _set_up_logging() -> None:
-    """Do what os-collect-config 14 means to do: have its log options take effect.
+def _prepare() -> None:
+    """Set up logging, and no pause where our collector itself waits for changes.
 
-    It sets logging up unless there are handlers, to spare its unit tests; but oslo.log
-    now adds one while options are registered, so that it never does, and INFO is lost.
+    os-collect-config 14 sets logging up unless there are handlers, to spare its unit tests;
+    but oslo.log now adds one while options are registered, so that it never does, and INFO
+    is lost.
     """
     collect.setup_conf()
     cfg.CONF(
@@ -50,8 +52,23 @@ def _set_up_logging() -> None:
     # Standard output is for --print.
     cfg.CONF.set_default("use_stderr", True)
     logging.setup(cfg.CONF, "os-collect-config")
+    waits = _waits()
     # Options can be registered, which os-collect-config does next, only before parsing.
     cfg.CONF.reset()
+    if waits:
+        # Its pauses are this one, doubled each time.
+        cfg.CONF.set_override("min_polling_interval", 0)
+
+
+def _waits() -> bool:
+    """Tell whether our collector is used, and has a queue that it can wait for."""
+    if collector.name not in cfg.CONF.collectors:
+        return False
+    try:
+        agent = settings.from_conf(cfg.CONF)
+    except NotConfigured:
+        return False  # told when it collects
+    return agent.metadata_url is not None or agent.keystone is not None
 
 
 def _drop_damaged_marks(cache: Path) -> None:

@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from os_collect_config import zaqar as released
 from oslo_config import cfg
 
 from heat_zaqar_transport.wire import Secret, SignedUrl
@@ -19,6 +18,18 @@ from heat_zaqar_transport.wire.errors import NotConfigured, WireFormatError
 GROUP = "zaqar"
 CONFIG_FILE_VARIABLE = "HEAT_ZAQAR_CONFIG"
 DEFAULT_CONFIG_FILE = Path("/etc/os-collect-config.conf")
+
+# The options of os-collect-config that are read here. Loading its own module for them takes
+# a quarter of a second, which each deployment would wait for.
+RELEASED_OPTS = [
+    cfg.StrOpt("auth_url"),
+    cfg.StrOpt("user_id"),
+    cfg.StrOpt("password", secret=True),
+    cfg.StrOpt("project_id"),
+    cfg.StrOpt("queue_id"),
+    cfg.StrOpt("region_name"),
+    cfg.StrOpt("ca_file"),
+]
 
 ADDED_OPTS = [
     cfg.StrOpt(
@@ -35,6 +46,35 @@ ADDED_OPTS = [
         "signal_url",
         secret=True,
         help="Pre-signed URL of the signal queue (POST messages).",
+    ),
+    cfg.StrOpt(
+        "push",
+        default="auto",
+        choices=["auto", "websocket", "webhook", "poll"],
+        help="How this server hears of changes. websocket: a connection to Zaqar's websocket "
+        "server, which needs websocket_url and the Keystone options. webhook: Zaqar calls this "
+        "server, which needs webhook_listen and webhook_path. poll: nobody tells. auto: "
+        "websocket where its options are set, else poll.",
+    ),
+    cfg.StrOpt(
+        "websocket_url",
+        help="Zaqar's websocket server, ws:// or wss://.",
+    ),
+    cfg.StrOpt(
+        "webhook_listen",
+        help="ADDRESS:PORT to listen on for Zaqar's calls.",
+    ),
+    cfg.StrOpt(
+        "webhook_path",
+        secret=True,
+        help="Path that Zaqar calls, with its slash. Whoever knows it can have this server look.",
+    ),
+    cfg.FloatOpt(
+        "poll_longest",
+        default=30,
+        min=1,
+        help="Longest pause between two looks into the queue while nobody tells of changes, in "
+        "seconds. After a change the pauses begin with half a second.",
     ),
     cfg.StrOpt(
         "state_dir",
@@ -83,6 +123,11 @@ class Settings:
         metadata_url: `None`: read with `keystone` instead.
         signal_url: `None`: this server has no signal queue of its own.
         keystone: `None`: no Keystone credentials, or not all of them.
+        push: auto, websocket, webhook or poll.
+        websocket_url: `None`: there is no websocket server.
+        webhook_listen: `None`: Zaqar does not call this server.
+        webhook_path: `None`: the same.
+        poll_longest_s: Longest pause between two polls, seconds.
         state_dir: Directory of the durable state.
         signal_ttl_s: TTL of posted results, seconds.
         timeout_s: Per HTTP request, seconds.
@@ -94,6 +139,11 @@ class Settings:
     metadata_url: SignedUrl | None
     signal_url: SignedUrl | None
     keystone: KeystoneCredentials | None
+    push: str
+    websocket_url: str | None
+    webhook_listen: str | None
+    webhook_path: Secret | None
+    poll_longest_s: float
     state_dir: Path
     signal_ttl_s: int
     timeout_s: float
@@ -129,7 +179,7 @@ def load(*paths: Path) -> Settings:
     """
     files = [str(path) for path in paths or config_files()]
     conf = cfg.ConfigOpts()
-    conf.register_opts(released.opts, group=GROUP)
+    conf.register_opts(RELEASED_OPTS, group=GROUP)
     conf.register_opts(ADDED_OPTS, group=GROUP)
     try:
         conf(args=[], project="os-collect-config", default_config_files=files)
@@ -165,6 +215,11 @@ def from_conf(conf: cfg.ConfigOpts) -> Settings:
         metadata_url=_signed_url("metadata_url", group.metadata_url),
         signal_url=_signed_url("signal_url", group.signal_url),
         keystone=_keystone(group),
+        push=group.push,
+        websocket_url=group.websocket_url or None,
+        webhook_listen=group.webhook_listen or None,
+        webhook_path=Secret(group.webhook_path) if group.webhook_path else None,
+        poll_longest_s=group.poll_longest,
         state_dir=Path(group.state_dir),
         signal_ttl_s=group.signal_ttl,
         timeout_s=group.timeout,

@@ -15,11 +15,30 @@ from oslo_log import log as logging
 from heat_zaqar_collector.settings import KeystoneCredentials, Settings
 from heat_zaqar_collector.store import SnapshotStore
 from heat_zaqar_transport import queues
-from heat_zaqar_transport.queues import MessageQueue
+from heat_zaqar_transport.queues import MessageQueue, QueuedMessage
 from heat_zaqar_transport.wire import Choice, Hello, PlainSnapshot, Snapshot, choose, serialize
 from heat_zaqar_transport.wire.errors import NotConfigured, StateError, TransportError
 
 LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look into the queue came to.
+
+    Attributes:
+        snapshot: The one to apply; `None` when there has never been one.
+        news: Whether it is another one than before.
+        age_s: How long a new one has lain in the queue, in seconds.
+        emptied: Whether the queue is empty now and was not before.
+        failed: Whether the queue could not be read, or what it holds not be kept.
+    """
+
+    snapshot: Snapshot | PlainSnapshot | None
+    news: bool = False
+    age_s: int = 0
+    emptied: bool = False
+    failed: bool = False
 
 
 @dataclass
@@ -33,6 +52,7 @@ class Source:
         signals: The queue to Heat, for a hello; `None`: there is none.
         store: Where the last good snapshot is kept.
         signal_ttl_s: How long a hello may wait for Heat, in seconds.
+        listed: Ids of the messages that the last look found.
     """
 
     channel: str | None
@@ -40,38 +60,47 @@ class Source:
     signals: MessageQueue | None
     store: SnapshotStore
     signal_ttl_s: int
+    listed: frozenset[str] = frozenset()
     _metadata: MessageQueue | None = None
     _asked_for: str | None = None
 
-    def collect(self) -> Snapshot | PlainSnapshot | None:
-        """Return the snapshot to apply; `None` when there has never been one.
+    def look(self) -> Look:
+        """Look into the queue, and keep what is new there.
 
         A newer snapshot that cannot be kept (a full disk) is left for the next look, and
         the one that is held is returned: without any, os-apply-config would wipe this
         server's `[zaqar]` options, and with them its way to Heat.
         """
-        held = self.store.load()
+        held, before = self.held(), self.listed
         try:
             found = self._fetch()
         except TransportError as exc:
             LOG.warning("Zaqar cannot be read, going on with what is held: %s", exc)
-            return held
-        choice = choose(self.channel, held, found)
+            return Look(held, failed=True)
+        choice = choose(self.channel, held, [(message.id, message.body) for message in found])
         self._report(choice)
         if choice.snapshot is None or choice.snapshot == held:
-            return held
+            return Look(held, emptied=bool(before) and not found)
         try:
             self.store.keep(choice.snapshot)
         except StateError as exc:
             LOG.error("%s is not applied yet: %s", _described(choice.snapshot), exc)
-            return held
+            # Not seen yet, as far as others are concerned who compare.
+            self.listed = before
+            return Look(held, failed=True)
         LOG.info("%s collected", _described(choice.snapshot))
-        return choice.snapshot
+        return Look(choice.snapshot, news=True, age_s=min(message.age_s for message in found))
 
-    def _fetch(self) -> list[tuple[str, object]]:
+    def held(self) -> Snapshot | PlainSnapshot | None:
+        """Return the snapshot that was kept last; `None` when there has never been one."""
+        return self.store.load()
+
+    def _fetch(self) -> list[QueuedMessage]:
         if self._metadata is None:
             self._metadata = self.open_metadata()
-        return [(message.id, message.body) for message in self._metadata.fetch()]
+        found = self._metadata.fetch()
+        self.listed = frozenset(message.id for message in found)
+        return found
 
     def _report(self, choice: Choice) -> None:
         for rejection in choice.rejected:
@@ -114,15 +143,21 @@ def open_source(settings: Settings) -> Source:
     )
 
 
-def keystone_session(credentials: KeystoneCredentials, settings: Settings) -> Session:
-    """Return a session that gets its token at the first use and renews it in time."""
-    auth = v3.Password(
+def keystone_login(credentials: KeystoneCredentials) -> v3.Password:
+    """Return what gets tokens with these credentials."""
+    return v3.Password(
         auth_url=credentials.auth_url,
         user_id=credentials.user_id,
         password=credentials.password.reveal(),
         project_id=credentials.project_id,
     )
-    return Session(auth=auth, verify=settings.verify, timeout=settings.timeout_s)
+
+
+def keystone_session(credentials: KeystoneCredentials, settings: Settings) -> Session:
+    """Return a session that gets its token at the first use and renews it in time."""
+    return Session(
+        auth=keystone_login(credentials), verify=settings.verify, timeout=settings.timeout_s
+    )
 
 
 def _metadata_opener(settings: Settings) -> Callable[[], MessageQueue]:

@@ -14,6 +14,7 @@ from heat_zaqar_transport.wire import SignedUrl
 # Keys of the resource data.
 SERVER_KEY = "zaqar_transport_channel"
 DEPLOYMENT_KEY = "zaqar_transport_signal"
+WEBHOOK_KEY = "zaqar_transport_webhook"
 
 # What the engine itself does with the two queues, and what the server may do: nothing more.
 ENGINE_METHODS = ("GET", "POST", "DELETE")
@@ -115,6 +116,29 @@ class Channel:
             engine_metadata_url=SignedUrl.parse(fields["engine_metadata_url"]),
             server_metadata_url=SignedUrl.parse(fields["server_metadata_url"]),
         )
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """How Zaqar calls a server that has asked for it.
+
+    Attributes:
+        path: Unguessable, with its slash.
+        url: What is subscribed to the metadata queue; `None`: nothing yet.
+    """
+
+    path: str
+    url: str | None = None
+
+    def serialize(self) -> str:
+        """Return the text that resource data holds."""
+        return json.dumps({"path": self.path, "url": self.url})
+
+    @classmethod
+    def parse(cls, text: str) -> "Webhook":
+        """Read what `serialize` wrote."""
+        fields = json.loads(text)
+        return cls(path=fields["path"], url=fields["url"])
 
 
 def new_name(prefix: str) -> str:

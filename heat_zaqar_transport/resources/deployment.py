@@ -15,7 +15,7 @@ from oslo_log import log as logging
 from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, publish, receive, schema, transports
 from heat_zaqar_transport.resources.owner import QueueOwner, open_as_engine
-from heat_zaqar_transport.resources.safety_net import SafetyNet
+from heat_zaqar_transport.resources.safety_net import NOTIFIER, SafetyNet
 from heat_zaqar_transport.wire.errors import TransportError
 
 LOG = logging.getLogger(__name__)
@@ -94,8 +94,9 @@ class ChannelDeployment(QueueOwner):
     ) -> Any:
         waiting = super()._handle_action(action, config, prev_derived_config)
         self._publish()
+        times = options.get()
         self._safety_net = SafetyNet(
-            options.get().safety_net_first, options.get().safety_net_longest, time.monotonic
+            times.safety_net_first, times.safety_net_longest, time.monotonic, NOTIFIER
         )
         return waiting
 
@@ -144,8 +145,8 @@ class ChannelDeployment(QueueOwner):
             complete = super()._check_complete()
         except exception.Error as failure:
             raise exception.Error(f"{failure}{self._stderr_tail()}") from failure
-        if not complete and self._safety_net is not None and self._safety_net.due():
-            self._look_into_queue()
+        if self._safety_net is not None:
+            self._watch_over(self._safety_net, complete)
         return complete
 
     def _stderr_tail(self) -> str:
@@ -155,33 +156,39 @@ class ChannelDeployment(QueueOwner):
         stderr = str(outputs.get(self.STDERR) or "").strip()
         return f"\n{stderr[-STDERR_TAIL:]}" if stderr else ""
 
-    def _look_into_queue(self) -> None:
+    def _watch_over(self, net: SafetyNet, complete: bool) -> None:
         if not self._signal_transport_ours():
             return
+        if complete:
+            net.completed()
+        elif net.due():
+            net.looked(self._look_into_queue())
+
+    def _look_into_queue(self) -> list[int]:
+        """Take what lies in the queue; return the messages' ages in seconds."""
         queue = self._own_queue() or self._server_signal_queue()
         if queue is None:
-            return
+            return []
         try:
-            said = self._receiver(queue.channel).sweep(open_as_engine(queue.engine_url))
+            swept = self._receiver(queue.channel).sweep(open_as_engine(queue.engine_url))
         except TransportError as exc:
             LOG.warning("Channel %s: no look into the queue: %s", queue.channel, exc)
-            return
-        for sentence in said:
+            return []
+        for sentence in swept.said:
             self._add_event("SIGNAL", self.status, f"Signal: {sentence}")
+        return swept.ages_s
 
     def _server_signal_queue(self) -> channels.SignalQueue | None:
         channel = self._server_channel()
         return channel.signal if channel else None
 
     def _receiver(self, channel_name: str) -> receive.Receiver:
-        rpc = self.rpc_client()
+        server_id = self.properties[self.SERVER]
         return receive.Receiver(
             channel=channel_name,
             context=self.context,
-            rpc=rpc,
-            deployments=lambda: rpc.list_software_deployments(
-                self.context, server_id=self.properties[self.SERVER]
-            ),
+            rpc=self.rpc_client(),
+            deployments=lambda: receive.deployments_of(self.context, server_id),
             publish=self._publish,
         )
 

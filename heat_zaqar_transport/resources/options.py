@@ -10,6 +10,9 @@ _ZAQAR_MAX_MESSAGE_TTL = 1209600
 
 _YEAR_S = 365 * 86400
 
+# Values of server_credentials.
+WEBSOCKET, ALWAYS, NEVER = "websocket", "always", "never"
+
 OPTS = [
     cfg.IntOpt(
         "snapshot_ttl",
@@ -25,12 +28,15 @@ OPTS = [
         help="Seconds that the pre-signed URLs and the subscription of a server's queues are "
         "good for, counted from the creation of the server.",
     ),
-    cfg.BoolOpt(
+    cfg.StrOpt(
         "server_credentials",
-        default=False,
-        help="Also give servers Keystone credentials (user and password of their own, in the "
-        "stack's domain project), which os-collect-config as released needs to read a queue. "
-        "They reach every queue of the stack; pre-signed URLs reach one each.",
+        default=WEBSOCKET,
+        choices=[WEBSOCKET, ALWAYS, NEVER],
+        help="Which servers get Keystone credentials: a user and password of their own in the "
+        "stack's domain project, that reach every queue of the stack, where pre-signed URLs "
+        "reach one each. websocket: those that are pushed over Zaqar's websocket server, where "
+        "the catalog has one (messaging-websocket). always: all, for os-collect-config as "
+        "released. never: none; servers poll by pre-signed URL.",
     ),
     cfg.FloatOpt(
         "timeout",

@@ -132,17 +132,24 @@ class QueueOwner(resource.Resource):
         """Return the messaging endpoint that servers can reach: the public one."""
         return self._endpoint("public")
 
+    def _websocket_of_servers(self) -> str | None:
+        """Return the address of Zaqar's websocket server; `None`: the catalog has none."""
+        if not self._has_endpoint("zaqar", queues.WEBSOCKET_SERVICE_TYPE):
+            return None
+        return self._url_for("public", queues.WEBSOCKET_SERVICE_TYPE)
+
     def _endpoint(self, interface: str) -> str:
         try:
-            url = self.client_plugin("zaqar").url_for(
-                service_type=queues.SERVICE_TYPE, interface=interface
-            )
+            return self._url_for(interface, queues.SERVICE_TYPE)
         except keystone_errors.CatalogException as exc:
             raise exception.Error(
                 "ZAQAR_MESSAGE needs Zaqar: the Keystone catalog has no "
                 f"{interface} endpoint of service type {queues.SERVICE_TYPE!r}"
             ) from exc
-        return str(url).rstrip("/")
+
+    def _url_for(self, interface: str, service_type: str) -> str:
+        zaqar = self.client_plugin("zaqar")
+        return str(zaqar.url_for(service_type=service_type, interface=interface)).rstrip("/")
 
 
 def engine_verify() -> bool | str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heat.common.context import RequestContext
+from heat.db import api as db_api
 from heat.rpc import api as rpc_api
 from heat.rpc.client import EngineClient
 from oslo_log import log as logging
@@ -29,6 +30,21 @@ LOG = logging.getLogger(__name__)
 CLAIM_TTL_S = 60
 
 Deployment = Mapping[str, Any]
+
+
+def deployments_of(context: RequestContext, server_id: str) -> list[Deployment]:
+    """List the ids of a server's deployments, with those of their present configs.
+
+    They are read where Heat's own service reads them: asking that costs each result
+    another round through the message broker.
+    """
+    return [
+        {
+            rpc_api.SOFTWARE_DEPLOYMENT_ID: row.id,
+            rpc_api.SOFTWARE_DEPLOYMENT_CONFIG_ID: row.config_id,
+        }
+        for row in db_api.software_deployment_get_all(context, server_id)
+    ]
 
 
 @dataclass(frozen=True)
@@ -72,19 +88,16 @@ class Receiver:
             case _:
                 return self._refused("neither a result nor a hello")
 
-    def sweep(self, queue: MessageQueue) -> list[str]:
+    def sweep(self, queue: MessageQueue) -> "Swept":
         """Take whatever lies in the queue, and delete it.
 
         Messages stay in the queue when Zaqar's notifier has delivered them, and are
         nowhere else when it could not.
-
-        Returns:
-            The sentences for the event list.
         """
         found = queue.claim(CLAIM_TTL_S)
         said = [self.receive(message.body) for message in found]
         queue.delete(message.id for message in found)
-        return [each for each in said if each]
+        return Swept([each for each in said if each], [message.age_s for message in found])
 
     def _record(self, result: Result) -> str | None:
         for deployment in self.deployments():
@@ -104,6 +117,19 @@ class Receiver:
     def _refused(self, reason: str) -> str:
         LOG.warning("Channel %s: refused a message: %s", self.channel, reason)
         return f"refused a message from the server: {reason}"
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What was found in a queue.
+
+    Attributes:
+        said: Sentences for the event list.
+        ages_s: Seconds that each message lay there.
+    """
+
+    said: list[str]
+    ages_s: list[int]
 
 
 def unwrapped(details: object) -> object:

@@ -2,41 +2,78 @@
 """When a waiting deployment looks into its signal queue itself.
 
 While Zaqar's notifier works nobody needs to look; should it be broken or switched off,
-a look now and then makes that cost seconds, never the deployment.
+a look now and then makes that cost seconds, never the deployment. Once a look has found
+what the notifier should have told, no interval grows, until it tells again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+# A message that lay in the queue for so many seconds should have been told by the notifier.
+OVERDUE_S = 5
+
+
+@dataclass
+class Notifier:
+    """What an engine process has seen of Zaqar's notifier, in whichever stack.
+
+    Attributes:
+        silent: Whether it did not tell of a message, last time.
+    """
+
+    silent: bool = False
+
+
+NOTIFIER = Notifier()
 
 
 @dataclass
 class SafetyNet:
-    """Growing intervals: first, then twice as long each time, up to the longest.
+    """Growing intervals: each as long as the waiting was until then, up to the longest.
 
-    With 10 and 1800 seconds that is 8 looks in an hour of waiting, none of them in
-    the first 10 seconds.
+    With 10 and 1800 seconds that is 9 looks in an hour of waiting, after 10, 20, 40, ...
+    seconds. With a silent notifier all intervals are as long as the first.
 
     Attributes:
         first_s: Seconds until the first look.
         longest_s: Longest interval, in seconds.
         clock: Seconds that only go up, such as `time.monotonic`.
+        notifier: Whether to rely on it.
     """
 
     first_s: float
     longest_s: float
     clock: Callable[[], float]
+    notifier: Notifier
     _interval_s: float = field(init=False)
-    _due_at: float = field(init=False)
+    _began_at: float = field(init=False)
+    _looked_at: float = field(init=False)
+    _found: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._interval_s = self.first_s
-        self._due_at = self.clock() + self.first_s
+        self._began_at = self._looked_at = self.clock()
 
     def due(self) -> bool:
         """Tell whether to look now; a yes starts the next interval."""
         now = self.clock()
-        if now < self._due_at:
+        if now < self._looked_at + (self.first_s if self.notifier.silent else self._interval_s):
             return False
-        self._interval_s = min(2 * self._interval_s, self.longest_s)
-        self._due_at = now + self._interval_s
+        self._interval_s = min(now - self._began_at, self.longest_s)
+        self._looked_at = now
         return True
+
+    def looked(self, found: Sequence[int]) -> None:
+        """Take notice of a look.
+
+        Args:
+            found: Ages of the messages that were found, in seconds.
+        """
+        self._found = self._found or bool(found)
+        if max(found, default=0) >= OVERDUE_S:
+            self.notifier.silent = True
+
+    def completed(self) -> None:
+        """Take notice that the waiting is over; without a find of ours, somebody told."""
+        if not self._found:
+            self.notifier.silent = False

@@ -3,22 +3,22 @@
 
 from typing import Any
 
+from heat.common import exception
 from heat.engine import resource, rsrc_defn
 from heat.engine.resources import signal_responder
 from heat.engine.resources.openstack.heat import deployed_server
 from heat.engine.resources.openstack.nova import server as nova_server
 from oslo_log import log as logging
 
+from heat_zaqar_transport.queues import PUSH_RETRY_POLICY
 from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, publish, receive, schema, transports
 from heat_zaqar_transport.resources.owner import QueueOwner, open_as_engine
+from heat_zaqar_transport.resources.wishes import COLLECTOR, SECTION, WEBHOOK_URL, Unfit, Wishes
 from heat_zaqar_transport.wire import digest_of
 from heat_zaqar_transport.wire.errors import TransportError
 
 LOG = logging.getLogger(__name__)
-
-_COLLECT_CONFIG = "os-collect-config"
-_COLLECTOR = "zaqar"
 
 
 class ChannelServer(QueueOwner):
@@ -86,25 +86,35 @@ class ChannelServer(QueueOwner):
 
     def _populate_deployments_metadata(self, meta: dict[str, Any], props: Any) -> None:
         if self.transport_zaqar_message(props):
-            self._populate_channel_metadata(meta)
+            self._populate_channel_metadata(meta, Wishes.of(self.t.metadata()))
         else:
             super()._populate_deployments_metadata(meta, props)
         # A server that leaves our transport reads of it on the channel that it still has.
         self.publish()
 
-    def _populate_channel_metadata(self, meta: dict[str, Any]) -> None:
+    def _populate_channel_metadata(self, meta: dict[str, Any], wishes: Wishes) -> None:
         meta.setdefault("deployments", [])
-        config = meta.setdefault(_COLLECT_CONFIG, {})
+        config = meta.setdefault(SECTION, {})
         _forget_other_sources(config)
-        config["collectors"] = [*self.default_collectors, _COLLECTOR, "local"]
-        config[_COLLECTOR] = {**config.get(_COLLECTOR, {}), **self._collector_options()}
+        config["collectors"] = [*self.default_collectors, COLLECTOR, "local"]
+        config[COLLECTOR] = {
+            **config.get(COLLECTOR, {}),
+            **wishes.for_agent(),
+            **self._collector_options(wishes),
+        }
         self.metadata_set(meta)
 
-    def _collector_options(self) -> dict[str, Any]:
+    def _collector_options(self, wishes: Wishes) -> dict[str, Any]:
         channel = self._ensure_channel()
         options_of_server: dict[str, Any] = channel.server_options()
-        if options.get().server_credentials:
+        credentials = options.get().server_credentials
+        websocket = self._websocket_of_servers() if wishes.websocket else None
+        if websocket and credentials != options.NEVER:
+            options_of_server["websocket_url"] = websocket
+        if credentials == options.ALWAYS or "websocket_url" in options_of_server:
             options_of_server |= self._keystone_options(channel)
+        if wishes.webhook:
+            options_of_server["webhook_path"] = self._ensure_webhook().path
         return options_of_server
 
     def _keystone_options(self, channel: channels.Channel) -> dict[str, Any]:
@@ -129,6 +139,9 @@ class ChannelServer(QueueOwner):
         """Update the server as Heat does, then tell it."""
         updaters = super().handle_update(json_snippet, tmpl_diff, prop_diff)
         if tmpl_diff.metadata_changed():
+            properties = json_snippet.properties(self.properties_schema, self.context)
+            if self.transport_zaqar_message(properties):
+                self._restore_channel_metadata(json_snippet.metadata())
             self.publish()
         return updaters
 
@@ -136,8 +149,77 @@ class ChannelServer(QueueOwner):
         """Refresh the template's metadata as Heat does, then tell the server if it changed."""
         before = digest_of(self.metadata_get(refresh=True))
         super().metadata_update(new_metadata)
+        if self.transport_zaqar_message(self.properties):
+            self._restore_channel_metadata(self.t.metadata())
         if digest_of(self.metadata_get(refresh=True)) != before:
             self.publish()
+
+    def _restore_channel_metadata(self, template: Any) -> None:
+        """Put the channel back: Heat has put the template's agent options in its place."""
+        wishes = Wishes.of(template)
+        if self.channel() is not None:
+            self._populate_channel_metadata(self.metadata_get(refresh=True) or {}, wishes)
+            self._subscribe_webhook(wishes)
+
+    # Being called by Zaqar.
+
+    def check_create_complete(self, server_id: Any) -> Any:
+        """Have Zaqar call the server, if it shall, as soon as it has an address."""
+        complete = super().check_create_complete(server_id)
+        if complete and self.transport_zaqar_message(self.properties):
+            self._subscribe_webhook(Wishes.of(self.t.metadata()))
+        return complete
+
+    def _webhook(self) -> channels.Webhook | None:
+        stored = self.data().get(channels.WEBHOOK_KEY)
+        return None if stored is None else channels.Webhook.parse(stored)
+
+    def _ensure_webhook(self) -> channels.Webhook:
+        webhook = self._webhook() or channels.Webhook(f"/{channels.new_name('hz-w')}")
+        self.data_set(channels.WEBHOOK_KEY, webhook.serialize(), redact=True)
+        return webhook
+
+    def _subscribe_webhook(self, wishes: Wishes) -> None:
+        """Have Zaqar call what the template, or Nova, says, and nothing else."""
+        webhook, channel = self._webhook(), self.channel()
+        if webhook is None or channel is None:
+            return
+        base = (wishes.webhook_base or self._base_at_address(wishes)) if wishes.webhook else None
+        url = f"{base}{webhook.path}" if base else None
+        if url == webhook.url:
+            return
+        queue = self._open_as_owner(channel.queue_names[0], self._endpoint_of_engine())
+        if webhook.url:
+            queue.unsubscribe(webhook.url)
+        if url:
+            queue.subscribe(
+                url, options.get().channel_lifetime, {"_retry_policy": PUSH_RETRY_POLICY}
+            )
+        called = channels.Webhook(webhook.path, url)
+        self.data_set(channels.WEBHOOK_KEY, called.serialize(), redact=True)
+
+    def _base_at_address(self, wishes: Wishes) -> str:
+        address = self._address()
+        if address is None:
+            raise exception.Error(
+                f"push is webhook, and no address of the server is known: say {WEBHOOK_URL}"
+            )
+        return wishes.webhook_base_at(address)
+
+    def _address(self) -> str | None:
+        """Return the server's first address; `None`: there is none, or nobody says it."""
+        return None
+
+    def validate(self) -> Any:
+        """Check the template as Heat does, and what it says to the agent."""
+        valid = super().validate()
+        try:
+            Wishes.of(self.t.metadata())
+        except Unfit as exc:
+            raise exception.StackValidationFailed(
+                message=f"{self.name}: metadata {SECTION}.{COLLECTOR}: {exc}"
+            ) from exc
+        return valid
 
     # Server to Heat.
 
@@ -162,14 +244,11 @@ class ChannelServer(QueueOwner):
         return "; ".join(sentences)
 
     def _receiver(self, channel: channels.Channel) -> receive.Receiver:
-        rpc = self.rpc_client()
         return receive.Receiver(
             channel=channel.name,
             context=self.context,
-            rpc=rpc,
-            deployments=lambda: rpc.list_software_deployments(
-                self.context, server_id=self.resource_id
-            ),
+            rpc=self.rpc_client(),
+            deployments=lambda: receive.deployments_of(self.context, self.resource_id),
             publish=self.publish,
         )
 
@@ -177,7 +256,7 @@ class ChannelServer(QueueOwner):
 def _swept(receiver: receive.Receiver, channel: channels.Channel) -> list[str]:
     """Clear the signal queue of what has been delivered, this message too."""
     try:
-        return receiver.sweep(open_as_engine(channel.signal.engine_url))
+        return receiver.sweep(open_as_engine(channel.signal.engine_url)).said
     except TransportError as exc:
         # What was delivered is recorded; what stays in the queue is harmless there.
         LOG.warning("Channel %s: the signal queue was not cleared: %s", channel.name, exc)
@@ -186,7 +265,7 @@ def _swept(receiver: receive.Receiver, channel: channels.Channel) -> list[str]:
 
 def _forget_other_sources(config: dict[str, Any]) -> None:
     """Set what other transports left to null, which also overrides the boot configuration."""
-    for name in ("heat", "cfn", "request", _COLLECTOR):
+    for name in ("heat", "cfn", "request", COLLECTOR):
         if isinstance(config.get(name), dict):
             config[name] = dict.fromkeys(config[name])
 
@@ -213,3 +292,7 @@ class Server(ChannelServer, nova_server.Server, signal_responder.SignalResponder
         [transports.AUTO],
         schema.SERVER_HELP,
     )
+
+    def _address(self) -> str | None:
+        addresses = self.client_plugin().get_server(self.resource_id).networks.values()
+        return next((str(each) for network in addresses for each in network), None)

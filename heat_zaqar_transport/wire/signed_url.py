@@ -85,6 +85,24 @@ class SignedUrl:
             signature=Secret(fields["signature"]),
         )
 
+    @property
+    def messages_url(self) -> str:
+        """The plain URL of the queue's messages; it takes `headers()` to use it."""
+        return f"{self.endpoint.rstrip('/')}{_QUEUES}{quote(self.queue)}/messages"
+
+    def headers(self) -> dict[str, str]:
+        """Return the HTTP headers by which Zaqar takes the signature. They are a credential.
+
+        Source: Zaqar's API reference, "Pre-signed queue".
+        """
+        return {
+            "URL-Signature": self.signature.reveal(),
+            "URL-Expires": self.expires,
+            "URL-Methods": ",".join(self.methods),
+            "URL-Paths": ",".join(self.paths),
+            "X-Project-ID": self.project_id,
+        }
+
     def at(self, endpoint: str) -> "SignedUrl":
         """Return the same access through another endpoint of the same Zaqar."""
         return replace(self, endpoint=endpoint)

@@ -58,6 +58,7 @@ class OpenStackService(Service):
             "bind": self.plan.address(self.name),
             "workers": self.wsgi_workers,
             "threads": self.wsgi_threads,
+            "access-log": self.plan.logs / f"{self.name}-access.log",
         }
         settings = (f"--{name}={value}" for name, value in options.items())
         argv = (self.python, "-m", "localcloud.wsgi", *settings)

@@ -16,13 +16,13 @@ class Redis(Store):
     name = "redis"
 
     def write_config(self) -> None:
-        """Write redis.conf: nothing is ever saved to disk."""
+        """Write redis.conf: what is stored survives a restart, as it must for a message service."""
         options: dict[str, Value] = {
             "bind": HOST,
             "port": self.plan.ports["redis"],
             "dir": str(self.home),
             "save": '""',
-            "appendonly": "no",
+            "appendonly": "yes",
             "daemonize": "no",
             # Its title would overwrite the environment, by which its processes are found.
             "set-proc-title": "no",

@@ -44,7 +44,7 @@ def test_a_whole_life(cloud, site):
     stack.wait("UPDATE_COMPLETE")
 
     before = leftovers(cloud, stack)
-    assert before == {"projects": 1, "users": 1, "key_pairs": 1, "queues": 2, "subscriptions": 1}
+    assert before == {"projects": 1, "users": 1, "key_pairs": 1, "queues": 2, "subscriptions": 2}
     stack.delete()
     stack.wait("DELETE_COMPLETE")
     assert guest.path("root/runs").read_text().splitlines() == [

@@ -85,14 +85,17 @@ class Stack:
         return self.heat.resources.get(self.id, name)
 
     def collect_config(self, server, timeout_s=60):
-        """Return the server's `os_collect_config`, as soon as there is one."""
+        """Return the server's `os_collect_config`, as soon as it is whole.
+
+        What the template says to the agent is there before Heat has added its part.
+        """
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             try:
                 config = self.resource(server).attributes.get("os_collect_config")
             except HTTPNotFound:
                 config = None
-            if config:
+            if config and "collectors" in config:
                 return config
             time.sleep(POLL_S)
         shown = self.show()

@@ -1,22 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CFN_SIGNAL and TEMP_URL_SIGNAL: one request to a URL that is its own credential.
+"""CFN_SIGNAL and TEMP_URL_SIGNAL: one request to a URL that is its own credential."""
 
-Such a URL is a secret, path and query alike, and so is the text of any error of
-requests, which quotes it. Errors from here name the host.
-"""
-
-import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-import requests
-
 from heat_zaqar_hooks.errors import UnusableConfig
 from heat_zaqar_hooks.inputs import Inputs
-from heat_zaqar_hooks.signals.base import DEFAULT_TIMEOUT_S, Agent, check_status
+from heat_zaqar_hooks.signals.base import DEFAULT_TIMEOUT_S, Agent
+from heat_zaqar_hooks.signals.http import send_json
 from heat_zaqar_transport.wire import Secret
-from heat_zaqar_transport.wire.errors import RequestRefused, Unreachable
 
 _VERBS = ("POST", "PUT")
 
@@ -55,28 +48,10 @@ class UrlSignal:
         return cls(Secret(url), verb)
 
     def send(self, outputs: Mapping[str, Any]) -> None:
-        """Deliver the outputs; anything but a 2xx is an error, a redirection too."""
-        operation = f"{self._verb} the result to {_host(self._url.reveal())}"
-        try:
-            status = self._request(json.dumps(dict(outputs)).encode())
-        except (requests.ConnectionError, requests.Timeout) as exc:
-            raise Unreachable(operation, type(exc).__name__) from exc
-        except requests.RequestException as exc:
-            raise RequestRefused(operation, type(exc).__name__) from exc
-        check_status(operation, status)
-
-    def _request(self, body: bytes) -> int:
-        # stream: only the status counts, so a slow or endless body is not waited for.
-        with requests.request(
-            self._verb,
-            self._url.reveal(),
-            data=body,
-            headers={"Content-Type": "application/json"},
-            timeout=self._timeout_s,
-            allow_redirects=False,
-            stream=True,
-        ) as answer:
-            return answer.status_code
+        """Deliver the outputs."""
+        url = self._url.reveal()
+        operation = f"{self._verb} the result to {_host(url)}"
+        send_json(operation, self._verb, url, outputs, timeout_s=self._timeout_s)
 
 
 class CfnSignal(UrlSignal):

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from heat_zaqar_collector import settings
+from heat_zaqar_transport.wire import Secret
 from heat_zaqar_transport.wire.errors import NotConfigured
 
 RENDERED = """[zaqar]
@@ -77,3 +78,40 @@ def test_a_line_that_cannot_be_parsed_is_named_but_not_quoted(tmp_path):
     assert f"{path}, line 2" in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def written(tmp_path: Path, *lines: str) -> Path:
+    path = tmp_path / "a.conf"
+    path.write_text("\n".join(["[zaqar]", *lines, ""]))
+    return path
+
+
+def test_how_to_be_pushed_is_read(tmp_path: Path) -> None:
+    loaded = settings.load(
+        written(
+            tmp_path,
+            "push = webhook",
+            "websocket_url = wss://192.0.2.7:9000/",
+            "webhook_listen = 0.0.0.0:8779",
+            "webhook_path = /hz-w-1",
+            "poll_longest = 7.5",
+        )
+    )
+
+    assert (loaded.push, loaded.websocket_url) == ("webhook", "wss://192.0.2.7:9000/")
+    assert (loaded.webhook_listen, loaded.webhook_path) == ("0.0.0.0:8779", Secret("/hz-w-1"))
+    assert loaded.poll_longest_s == 7.5
+    assert "hz-w-1" not in repr(loaded)
+
+
+def test_by_default_the_way_is_chosen_and_empty_values_are_none(tmp_path: Path) -> None:
+    loaded = settings.load(written(tmp_path, "websocket_url =", "webhook_path ="))
+
+    assert (loaded.push, loaded.poll_longest_s) == ("auto", 30.0)
+    assert (loaded.websocket_url, loaded.webhook_listen, loaded.webhook_path) == (None, None, None)
+
+
+@pytest.mark.parametrize("line", ["push = sometimes", "poll_longest = 0.5", "poll_longest = often"])
+def test_an_option_that_cannot_be_used_is_told(tmp_path: Path, line: str) -> None:
+    with pytest.raises(NotConfigured, match=line.split()[0]):
+        settings.load(written(tmp_path, line))

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from heat_zaqar_collector.source import Source
+from heat_zaqar_collector.source import Look, Source
 from heat_zaqar_collector.store import SnapshotStore
 from heat_zaqar_transport.testing import MemoryQueue
 from heat_zaqar_transport.wire import Hello, PlainSnapshot, Snapshot, parse, serialize
@@ -34,22 +34,24 @@ def post(source, message):
 def test_the_newest_is_returned_and_kept_and_stays_in_the_queue(source):
     post(source, snapshot(1))
     post(source, snapshot(2))
-    assert source.collect() == snapshot(2)
+    assert source.look() == Look(snapshot(2), news=True)
+    assert source.look() == Look(snapshot(2))
     assert source.store.load() == snapshot(2)
     assert len(source._metadata.fetch()) == 2
 
 
 def test_an_emptied_queue_changes_nothing(source):
     message_id = post(source, snapshot(1))
-    source.collect()
+    source.look()
     source._metadata.delete([message_id])
-    assert source.collect() == snapshot(1)
+    assert source.look() == Look(snapshot(1), emptied=True)
+    assert source.look() == Look(snapshot(1))
     assert said(source) == []
 
 
 def test_nothing_at_all_is_none_and_asked_for_once(source):
-    assert source.collect() is None
-    assert source.collect() is None
+    assert source.look() == Look(None)
+    assert source.look() == Look(None)
     assert said(source) == [Hello(CHANNEL, "empty queue", None)]
 
 
@@ -57,20 +59,20 @@ def test_what_is_rejected_is_logged_and_asked_for_once(source, caplog):
     post(source, snapshot(1))
     source._metadata.post({"heat-zaqar": {"version": 7}}, 60)
     with caplog.at_level(logging.ERROR):
-        assert source.collect() == snapshot(1)
-        assert source.collect() == snapshot(1)
+        assert source.look() == Look(snapshot(1), news=True)
+        assert source.look() == Look(snapshot(1))
     assert "version 7 is not spoken here" in caplog.text
     assert said(source) == [Hello(CHANNEL, "rejected", 1)]
 
 
 def test_new_trouble_is_asked_for_again(source):
     first = source._metadata.post({"heat-zaqar": 1}, 60)
-    source.collect()
+    source.look()
     source._metadata.delete([first])
     post(source, snapshot(1))
-    source.collect()
+    source.look()
     source._metadata.post({"heat-zaqar": 1}, 60)
-    source.collect()
+    source.look()
     assert [each.generation for each in said(source)] == [None, 1]
 
 
@@ -85,15 +87,15 @@ class Unreached(MemoryQueue):
 def test_while_zaqar_is_away_the_last_good_one_is_returned(source, caplog):
     source.store.keep(snapshot(4))
     source._metadata = Unreached()
-    assert source.collect() == snapshot(4)
+    assert source.look() == Look(snapshot(4), failed=True)
     assert "connection refused" in caplog.text
 
 
 def test_a_hello_that_could_not_be_said_is_said_again(source):
     there, source.signals = source.signals, Unreached()
-    source.collect()
+    source.look()
     source.signals = there
-    source.collect()
+    source.look()
     assert len(said(source)) == 1
 
 
@@ -106,25 +108,26 @@ def test_on_a_full_disk_the_held_one_is_returned_and_the_new_one_stays(source, t
     source.store.keep(snapshot(1))
     source.store = Full(tmp_path)
     post(source, snapshot(2))
-    assert source.collect() == snapshot(1)
+    assert source.look() == Look(snapshot(1), failed=True)
     assert "No space left on device" in caplog.text
     source.store = SnapshotStore(tmp_path)
-    assert source.collect() == snapshot(2)
+    assert source.look() == Look(snapshot(2), news=True)
 
 
 def test_a_heat_without_the_plugin(tmp_path):
     source = Source(None, MemoryQueue, None, SnapshotStore(tmp_path), 60)
-    assert source.collect() is None
+    assert source.look() == Look(None)
     source._metadata.post({"deployments": [1]}, 60)
     source._metadata.post({"deployments": [1, 2]}, 60)
-    assert source.collect() == PlainSnapshot({"deployments": [1, 2]})
+    assert source.look() == Look(PlainSnapshot({"deployments": [1, 2]}), news=True)
+    assert source.look() == Look(PlainSnapshot({"deployments": [1, 2]}))
 
 
 def test_no_content_is_logged(source, caplog):
     with caplog.at_level(logging.DEBUG):
         post(source, snapshot(1, "s3cret"))
         post(source, snapshot(1, "s3cret too"))
-        source.collect()
+        source.look()
     assert "generation 1 again" in caplog.text
     assert "s3cret" not in caplog.text
 
@@ -133,7 +136,58 @@ def test_a_queue_that_cannot_be_opened_yet_is_opened_later(source):
     source.store.keep(snapshot(1))
     source._metadata = None
     opened, source.open_metadata = source.open_metadata, Unreached().fetch
-    assert source.collect() == snapshot(1)
+    assert source.look() == Look(snapshot(1), failed=True)
     source.open_metadata = opened
     opened().post(serialize(snapshot(2)), 60)
-    assert source.collect() == snapshot(2)
+    assert source.look() == Look(snapshot(2), news=True)
+
+
+def test_news_say_how_long_the_youngest_message_has_waited(source):
+    now = [0.0]
+    source._metadata = MemoryQueue(lambda: now[0])
+    post(source, snapshot(1))
+    now[0] = 40.0
+    post(source, snapshot(2))
+    now[0] = 47.9
+    assert source.look() == Look(snapshot(2), news=True, age_s=7)
+
+
+def test_what_was_listed_is_known_until_the_next_list(source):
+    first = post(source, snapshot(1))
+    second = source._metadata.post({"heat-zaqar": 1}, 60)
+    assert source.listed == frozenset()
+    source.look()
+    assert source.listed == {first, second}
+    source._metadata.delete([first])
+    source.look()
+    assert source.listed == {second}
+
+
+def test_a_queue_that_loses_only_some_messages_is_not_emptied(source):
+    first = post(source, snapshot(1))
+    post(source, snapshot(2))
+    source.look()
+    source._metadata.delete([first])
+    assert source.look() == Look(snapshot(2))
+
+
+def test_a_queue_that_cannot_be_read_is_not_emptied(source):
+    post(source, snapshot(1))
+    source.look()
+    source._metadata = Unreached()
+    assert source.look() == Look(snapshot(1), failed=True)
+
+
+def test_a_failed_look_lists_nothing_anew(source):
+    message_id = post(source, snapshot(1))
+    source.look()
+    source._metadata = Unreached()
+    source.look()
+    assert source.listed == {message_id}
+
+
+def test_what_could_not_be_kept_counts_as_not_seen_yet(source, tmp_path):
+    source.store = Full(tmp_path)
+    message_id = post(source, snapshot(1))
+    source.look()
+    assert message_id not in source.listed

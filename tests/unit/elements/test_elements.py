@@ -172,9 +172,9 @@ def test_signed_urls_arrive_unchanged(root: Path) -> None:
 
 
 def test_every_option_of_ours_is_rendered(root: Path) -> None:
-    numbers = {"signal_ttl": 61, "timeout": 62.5}
+    typed = {"signal_ttl": 61, "timeout": 62.5, "poll_longest": 63.5, "push": "webhook"}
     names = [option.dest for option in settings.ADDED_OPTS]
-    values = {name: numbers.get(name, f"value-of-{name}") for name in names}
+    values = {name: typed.get(name, f"value-of-{name}") for name in names}
 
     rendered = Applied(root, occ(zaqar=values)).options().zaqar
 
@@ -248,6 +248,7 @@ def test_a_command_of_the_metadata_goes_first(root: Path) -> None:
     [
         ({"zaqar": {"password": "a\n[DEFAULT]\ncommand = x"}}, "password contains a line break"),
         ({"zaqar": {"signal_ttl": "soon"}}, "signal_ttl is not a number"),
+        ({"zaqar": {"poll_longest": "often"}}, "poll_longest is not a number"),
         ({"zaqar": {"password": {"a": "b"}}}, "password is neither text nor a number"),
         ({"zaqar": "hello"}, "os-collect-config.zaqar is not an object"),
     ],
@@ -265,6 +266,21 @@ def test_what_cannot_be_written_leaves_the_present_file(
     assert "command = x" not in result.stderr
     assert applied.conf.read_text() == before
     assert json.loads(applied.deployments.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("push", "sometimes"), ("push", False), ("poll_longest", 0.5), ("timeout", 0)],
+)
+def test_what_the_agent_would_not_start_with_leaves_the_present_file(
+    root: Path, name: str, value: Any
+) -> None:
+    applied = Applied(root, {})
+
+    Applied(root, occ(zaqar={"channel": "c", name: value}))
+
+    # Whatever is in place now, the agent can be started with it.
+    settings.load(applied.conf)
 
 
 # heat-config

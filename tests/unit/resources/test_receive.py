@@ -90,7 +90,7 @@ def test_a_sweep_takes_all_and_leaves_nothing(receiver, engine):
     queue.post(result("c0"), 60)
     queue.post({"no": "header"}, 60)
     queue.post(result("c1"), 60)
-    said = receiver.sweep(queue)
+    said = receiver.sweep(queue).said
     assert [deployment for deployment, _ in engine.signals] == ["d0", "d1"]
     assert len(said) == 3
     assert queue.fetch() == []
@@ -122,3 +122,13 @@ def test_the_notifiers_envelope_is_taken_off():
     assert unwrapped({"body": {"a": 1}, "ttl": 60, "queue_name": "q"}) == {"a": 1}
     assert unwrapped(None) is None
     assert unwrapped({"deploy_stdout": "x"}) is None
+
+
+def test_a_sweep_tells_how_long_each_message_has_waited(receiver):
+    now = [0.0]
+    queue = MemoryQueue(lambda: now[0])
+    assert receiver.sweep(queue).ages_s == []
+    queue.post(result("c0"), 600)
+    now[0] = 7.0
+    queue.post(result("c1"), 600)
+    assert receiver.sweep(queue).ages_s == [7, 0]

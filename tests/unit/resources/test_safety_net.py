@@ -1,12 +1,12 @@
 import itertools
 
-from heat_zaqar_transport.resources.safety_net import SafetyNet
+from heat_zaqar_transport.resources.safety_net import OVERDUE_S, Notifier, SafetyNet
 
 
-def looks(seconds, first_s=10.0, longest_s=1800.0):
+def looks(seconds, first_s=10.0, longest_s=1800.0, silent=False):
     """Ask once a second, as a waiting deployment does; return when the answer was yes."""
     now = [0.0]
-    net = SafetyNet(first_s, longest_s, lambda: now[0])
+    net = SafetyNet(first_s, longest_s, lambda: now[0], Notifier(silent))
     found = []
     for second in range(1, seconds + 1):
         now[0] = float(second)
@@ -15,8 +15,8 @@ def looks(seconds, first_s=10.0, longest_s=1800.0):
     return found
 
 
-def test_intervals_double():
-    assert looks(200) == [10, 30, 70, 150]
+def test_each_look_comes_after_twice_the_waiting():
+    assert looks(200) == [10, 20, 40, 80, 160]
 
 
 def test_none_in_the_first_ten_seconds_and_fewer_than_ten_in_an_hour():
@@ -31,7 +31,46 @@ def test_the_longest_interval_is_kept():
 
 def test_a_late_question_does_not_cause_a_burst():
     now = [0.0]
-    net = SafetyNet(10.0, 1800.0, lambda: now[0])
+    net = SafetyNet(10.0, 1800.0, lambda: now[0], Notifier())
     now[0] = 1000.0
     assert net.due()
     assert not net.due()
+
+
+def test_with_a_silent_notifier_no_interval_grows():
+    assert looks(60, silent=True) == [10, 20, 30, 40, 50, 60]
+
+
+def test_what_one_deployment_finds_shortens_the_intervals_of_the_others():
+    now, notifier = [0.0], Notifier()
+    waiting, finder = (SafetyNet(10.0, 1800.0, lambda: now[0], notifier) for _ in range(2))
+    for now[0] in (10.0, 20.0, 40.0, 80.0):
+        assert waiting.due()
+    now[0] = 100.0
+    assert not waiting.due()
+    finder.looked([0, OVERDUE_S])
+    assert waiting.due()
+
+
+def test_a_fresh_message_proves_nothing():
+    notifier = Notifier()
+    SafetyNet(10.0, 1800.0, lambda: 0.0, notifier).looked([OVERDUE_S - 1])
+    assert not notifier.silent
+
+
+def test_the_notifier_is_relied_on_again_when_it_has_told_of_something():
+    notifier = Notifier(silent=True)
+    finder = SafetyNet(10.0, 1800.0, lambda: 0.0, notifier)
+    finder.looked([0, OVERDUE_S])
+    finder.completed()
+    assert notifier.silent
+    SafetyNet(10.0, 1800.0, lambda: 0.0, notifier).completed()
+    assert not notifier.silent
+
+
+def test_a_find_of_ones_own_that_is_fresh_changes_nothing():
+    notifier = Notifier(silent=True)
+    finder = SafetyNet(10.0, 1800.0, lambda: 0.0, notifier)
+    finder.looked([0])
+    finder.completed()
+    assert notifier.silent

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Command line: ``python -m bench``."""
+
+import sys
+
+from bench.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

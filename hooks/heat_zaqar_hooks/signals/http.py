@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One request that carries a result, where the URL or the headers are its own credential.
+
+Such a URL is a secret, path and query alike, and so is the text of any error of
+requests, which quotes it. Errors from here name the operation.
+
+Only requests is loaded here: a program that sends one result and ends is faster so than
+with a client library, whose loading takes longer than the request.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+
+from heat_zaqar_hooks.signals.base import check_status
+from heat_zaqar_transport.wire.errors import RequestRefused, Unreachable
+
+
+def send_json(
+    operation: str,
+    verb: str,
+    url: str,
+    body: Mapping[str, Any],
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float,
+    verify: bool | str = True,
+) -> None:
+    """Send a JSON object; anything but a 2xx is an error, a redirection too.
+
+    Args:
+        operation: What is tried, for errors and the log; without secrets.
+        verb: POST or PUT.
+        url: Where to.
+        body: What.
+        headers: More of them.
+        timeout_s: Seconds to wait for a connection, and again for the answer.
+        verify: True: the CAs of requests; a path: that CA bundle.
+
+    Raises:
+        TransportError: It was not delivered.
+    """
+    try:
+        # stream: only the status counts, so a slow or endless body is not waited for.
+        with requests.request(
+            verb,
+            url,
+            data=json.dumps(dict(body)).encode(),
+            headers={"Content-Type": "application/json", **(headers or {})},
+            timeout=timeout_s,
+            verify=verify,
+            allow_redirects=False,
+            stream=True,
+        ) as answer:
+            status = answer.status_code
+    except (requests.ConnectionError, requests.Timeout) as exc:
+        raise Unreachable(operation, type(exc).__name__) from exc
+    except requests.RequestException as exc:
+        raise RequestRefused(operation, type(exc).__name__) from exc
+    check_status(operation, status)
