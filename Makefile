@@ -2,12 +2,13 @@
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: help demo test unit lint format cloud clean setup
+.PHONY: help demo test unit bench lint format cloud clean setup
 
 help:
 	@echo "make demo    one stack, from a template to a server and back, on real services"
 	@echo "make test    every test: unit, contract, end to end (about 20 minutes)"
 	@echo "make unit    the unit tests alone (under a minute)"
+	@echo "make bench   latencies, side by side with the released software (about 15 minutes)"
 	@echo "make lint    ruff, mypy --strict, shellcheck"
 	@echo "make format  let ruff format the code"
 	@echo "make cloud   a local cloud to play with, until Ctrl-C"
@@ -24,6 +25,9 @@ test: setup
 
 unit: setup
 	@$(BIN)/python -m pytest tests/unit
+
+bench: setup
+	@$(BIN)/python -m bench latency
 
 lint: setup
 	$(BIN)/ruff check .

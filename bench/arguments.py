@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import latency, push, released, signals
+from bench import fleet, latency, push, released, signals
 from bench.lab import Run
 from bench.report import Report
 
@@ -16,6 +16,7 @@ examples:
   python -m bench latency --samples 3 --only websocket poll
   python -m bench push --changes 50
   python -m bench signal --without-notifications
+  python -m bench fleet --servers 300          each with a user of its own
   python -m bench push --cloud /tmp/lc --json  on a cloud that runs already, and stays
 
 exit status: 0 all was measured; 1 something failed, and the lines say what; 2 wrong usage;
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     _add_latency(commands)
     _add_push(commands)
     _add_signal(commands)
+    _add_fleet(commands)
     return described
 
 
@@ -97,6 +99,16 @@ def _signal(run: Run, arguments: argparse.Namespace, report: Report) -> None:
     scripts = released.fetch(arguments.cache)
     plan = signals.Plan(arguments.samples, arguments.without_notifications, arguments.script)
     signals.measure(run, plan, report, scripts)
+
+
+def _add_fleet(commands: Any) -> None:
+    text = "many servers on one websocket server: connecting, changes, and its restart"
+    command = _add(commands, "fleet", text, fleet.TITLE, _fleet)
+    _add_samples(command, "--servers", 300, 2000, "servers")
+
+
+def _fleet(run: Run, arguments: argparse.Namespace, report: Report) -> None:
+    fleet.measure(run, arguments.servers, report)
 
 
 def _add(

@@ -36,11 +36,14 @@ from localcloud import LocalCloud
 from localcloud.catalog import Identity
 
 TITLE = "many servers on one websocket server, seconds"
-CONNECTED = "all start: until connected"
-PUSHED = "change pushed: from its post to collected"
-POLLED = "change while the websocket server is away: from its post to collected"
-BACK = "websocket server back: until connected"
-PUSHED_AGAIN = "change pushed after that: from its post to collected"
+# What is measured: until connected, after all have been started at once; from a change's post
+# to collected; the same while the websocket server is away; until connected, from the start of
+# that server; from a post to collected after that.
+CONNECTED = "connected"
+PUSHED = "pushed"
+POLLED = "polled meanwhile"
+BACK = "connected again"
+PUSHED_AGAIN = "pushed again"
 
 WEBSOCKET_SERVER = "zaqar-websocket"
 ROLE = "heat_stack_user"

@@ -80,6 +80,9 @@ class MessageQueue(Protocol):
     def fetch(self) -> list[QueuedMessage]:
         """List every message that is not claimed, oldest first; none is an empty list."""
 
+    def peek(self) -> list[QueuedMessage]:
+        """List the oldest messages, a page of them, in one request."""
+
     def claim(self, ttl_s: int, limit: int = PAGE_SIZE) -> list[QueuedMessage]:
         """Hide up to `limit` of the oldest messages from others for `ttl_s` seconds."""
 
@@ -134,6 +137,11 @@ class Queue:
                     break
                 found[message.id] = _queued(message)
             return list(found.values())
+
+    def peek(self) -> list[QueuedMessage]:
+        """List the oldest messages, at most 20, in one request and without changing anything."""
+        with translated(f"list queue {self.name}"):
+            return [_queued(each) for each in self._queue.messages(echo=True, limit=PAGE_SIZE)]
 
     def claim(self, ttl_s: int, limit: int = PAGE_SIZE) -> list[QueuedMessage]:
         """Hide up to `limit` of the oldest messages from others for a while.

@@ -56,6 +56,10 @@ class MemoryQueue:
         """List every message that is neither expired nor claimed, oldest first."""
         return [self._queued(each) for each in self._visible()]
 
+    def peek(self) -> list[QueuedMessage]:
+        """List the oldest of them, at most 20."""
+        return self.fetch()[:PAGE_SIZE]
+
     def claim(self, ttl_s: int, limit: int = PAGE_SIZE) -> list[QueuedMessage]:
         """Hide up to `limit` of the oldest messages for `ttl_s` seconds."""
         claimed = self._visible()[:limit]

@@ -5,7 +5,7 @@ Looking never destroys anything, so that whatever dies in between, the next look
 the same again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from keystoneauth1.identity import v3
@@ -61,6 +61,7 @@ class Source:
     store: SnapshotStore
     signal_ttl_s: int
     listed: frozenset[str] = frozenset()
+    _settled: bool = False
     _metadata: MessageQueue | None = None
     _asked_for: str | None = None
 
@@ -73,10 +74,14 @@ class Source:
         """
         held, before = self.held(), self.listed
         try:
-            found = self._fetch()
+            # One request in place of two, as long as nothing has happened.
+            if held is not None and self._settled and ids_of(self._open().peek()) == before:
+                return Look(held)
+            found = self._open().fetch()
         except TransportError as exc:
             LOG.warning("Zaqar cannot be read, going on with what is held: %s", exc)
             return Look(held, failed=True)
+        self.listed = ids_of(found)
         choice = choose(self.channel, held, [(message.id, message.body) for message in found])
         self._report(choice)
         if choice.snapshot is None or choice.snapshot == held:
@@ -85,8 +90,9 @@ class Source:
             self.store.keep(choice.snapshot)
         except StateError as exc:
             LOG.error("%s is not applied yet: %s", _described(choice.snapshot), exc)
-            # Not seen yet, as far as others are concerned who compare.
+            # Not seen yet, as far as anybody is concerned who compares.
             self.listed = before
+            self._settled = False
             return Look(held, failed=True)
         LOG.info("%s collected", _described(choice.snapshot))
         return Look(choice.snapshot, news=True, age_s=min(message.age_s for message in found))
@@ -95,14 +101,13 @@ class Source:
         """Return the snapshot that was kept last; `None` when there has never been one."""
         return self.store.load()
 
-    def _fetch(self) -> list[QueuedMessage]:
+    def _open(self) -> MessageQueue:
         if self._metadata is None:
             self._metadata = self.open_metadata()
-        found = self._metadata.fetch()
-        self.listed = frozenset(message.id for message in found)
-        return found
+        return self._metadata
 
     def _report(self, choice: Choice) -> None:
+        self._settled = choice.snapshot is not None and not choice.rejected
         for rejection in choice.rejected:
             LOG.error("Message %s is not used: %s", rejection.message_id, rejection.reason)
         if choice.rejected:
@@ -126,6 +131,11 @@ class Source:
             LOG.info("Asked Heat for the present snapshot (%s)", reason)
         except TransportError as exc:
             LOG.warning("Heat could not be asked for the present snapshot: %s", exc)
+
+
+def ids_of(messages: Iterable[QueuedMessage]) -> frozenset[str]:
+    """Return what tells one listing of a queue from another."""
+    return frozenset(message.id for message in messages)
 
 
 def open_source(settings: Settings) -> Source:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """OS::Heat::DeployedServer and OS::Nova::Server with a channel over Zaqar."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from heat.common import exception
@@ -86,23 +87,23 @@ class ChannelServer(QueueOwner):
 
     def _populate_deployments_metadata(self, meta: dict[str, Any], props: Any) -> None:
         if self.transport_zaqar_message(props):
-            self._populate_channel_metadata(meta, Wishes.of(self.t.metadata()))
+            self.metadata_set(self._with_channel(meta, Wishes.of(self.t.metadata())))
         else:
             super()._populate_deployments_metadata(meta, props)
         # A server that leaves our transport reads of it on the channel that it still has.
         self.publish()
 
-    def _populate_channel_metadata(self, meta: dict[str, Any], wishes: Wishes) -> None:
-        meta.setdefault("deployments", [])
-        config = meta.setdefault(SECTION, {})
+    def _with_channel(self, meta: Mapping[str, Any], wishes: Wishes) -> dict[str, Any]:
+        """Return metadata that names the channel, and no other source."""
+        config = dict(meta.get(SECTION) or {})
         _forget_other_sources(config)
         config["collectors"] = [*self.default_collectors, COLLECTOR, "local"]
         config[COLLECTOR] = {
-            **config.get(COLLECTOR, {}),
+            **(config.get(COLLECTOR) or {}),
             **wishes.for_agent(),
             **self._collector_options(wishes),
         }
-        self.metadata_set(meta)
+        return {"deployments": [], **meta, SECTION: config}
 
     def _collector_options(self, wishes: Wishes) -> dict[str, Any]:
         channel = self._ensure_channel()
@@ -137,29 +138,49 @@ class ChannelServer(QueueOwner):
         self, json_snippet: rsrc_defn.ResourceDefinition, tmpl_diff: Any, prop_diff: Any
     ) -> Any:
         """Update the server as Heat does, then tell it."""
+        options_before = self._agent_options()
         updaters = super().handle_update(json_snippet, tmpl_diff, prop_diff)
         if tmpl_diff.metadata_changed():
             properties = json_snippet.properties(self.properties_schema, self.context)
             if self.transport_zaqar_message(properties):
-                self._restore_channel_metadata(json_snippet.metadata())
+                self._restore_channel_metadata(json_snippet.metadata(), options_before)
             self.publish()
         return updaters
 
     def metadata_update(self, new_metadata: Any = None) -> None:
         """Refresh the template's metadata as Heat does, then tell the server if it changed."""
         before = digest_of(self.metadata_get(refresh=True))
+        options_before = self._agent_options()
         super().metadata_update(new_metadata)
         if self.transport_zaqar_message(self.properties):
-            self._restore_channel_metadata(self.t.metadata())
+            self._restore_channel_metadata(self.t.metadata(), options_before)
         if digest_of(self.metadata_get(refresh=True)) != before:
             self.publish()
 
-    def _restore_channel_metadata(self, template: Any) -> None:
-        """Put the channel back: Heat has put the template's agent options in its place."""
+    def _agent_options(self) -> list[str]:
+        """Name the options that the server's agent has been sent."""
+        config = (self.metadata_get(refresh=True) or {}).get(SECTION) or {}
+        return list(config.get(COLLECTOR) or ())
+
+    def _restore_channel_metadata(self, template: Any, options_before: list[str]) -> None:
+        """Put the channel back: Heat has put the template's agent options in its place.
+
+        Options that are no longer in the template are set to null, which also overrides the
+        boot configuration.
+        """
         wishes = Wishes.of(template)
-        if self.channel() is not None:
-            self._populate_channel_metadata(self.metadata_get(refresh=True) or {}, wishes)
-            self._subscribe_webhook(wishes)
+        if self.channel() is None:
+            return
+
+        def restored(_: Any, meta: Mapping[str, Any]) -> dict[str, Any]:
+            config = {**(meta.get(SECTION) or {}), COLLECTOR: dict.fromkeys(options_before)}
+            return self._with_channel({**meta, SECTION: config}, wishes)
+
+        meta = self.metadata_get(refresh=True) or {}
+        # Mostly there is nothing to put back, and nothing is written.
+        if restored(None, meta) != meta:
+            self.metadata_set(meta, merge_metadata=restored)
+        self._subscribe_webhook(wishes)
 
     # Being called by Zaqar.
 

@@ -52,6 +52,13 @@ def test_more_than_a_page_is_listed(queue):
     assert [message.body["n"] for message in queue.fetch()] == list(range(45))
 
 
+def test_a_peek_is_the_oldest_page(queue):
+    assert queue.peek() == []
+    ids = [queue.post({"n": n}, 60) for n in range(25)]
+    assert [message.id for message in queue.peek()] == ids[:20]
+    assert len(queue.fetch()) == 25
+
+
 def test_deleting(queue):
     ids = [queue.post({"n": n}, 60) for n in range(25)]
     queue.delete(ids[1:])

@@ -47,7 +47,10 @@ def test_a_whole_life(cloud, site):
     assert before == {"projects": 1, "users": 1, "key_pairs": 1, "queues": 2, "subscriptions": 2}
     stack.delete()
     stack.wait("DELETE_COMPLETE")
-    assert guest.path("root/runs").read_text().splitlines() == [
+    runs = guest.path("root/runs").read_text().splitlines()
+    # These two do not wait for each other.
+    runs[1:3] = sorted(runs[1:3])
+    assert runs == [
         "first CREATE",
         "first again UPDATE",
         "second CREATE",

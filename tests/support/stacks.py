@@ -31,6 +31,8 @@ class Stack:
 
     def update(self, template=None, **parameters):
         self.template = yaml.safe_dump(template) if template else self.template
+        # Heat tells the time of an update in whole seconds; the next one must show another.
+        time.sleep(1)
         self.updated_before = self.show().updated_time
         self.heat.stacks.update(
             self.id, template=self.template, parameters=parameters, existing=True, timeout_mins=5

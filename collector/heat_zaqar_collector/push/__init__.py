@@ -9,7 +9,7 @@ from heat_zaqar_collector.push.base import Push
 from heat_zaqar_collector.push.webhook import WebhookPush
 from heat_zaqar_collector.push.websocket import Line, WebsocketPush
 from heat_zaqar_collector.settings import Settings
-from heat_zaqar_collector.source import Source, keystone_login, keystone_session
+from heat_zaqar_collector.source import Source, ids_of, keystone_login, keystone_session
 from heat_zaqar_collector.tokens import Token, TokenKeeper
 from heat_zaqar_transport import queues
 from heat_zaqar_transport.websocket import open_push
@@ -47,7 +47,7 @@ def _websocket(settings: Settings, source: Source) -> Push:
             url, queue.project_id, timeout_s=settings.timeout_s, verify=settings.verify
         ),
         list_ids=lambda token: _list_ids(queue, token, settings),
-        is_news=lambda ids: source.listed != frozenset(ids),
+        is_news=lambda ids: source.listed != ids,
     )
     return WebsocketPush(line)
 
@@ -71,7 +71,7 @@ _BUILDERS: dict[str, Callable[[Settings, Source], Push]] = {
 }
 
 
-def _list_ids(queue: SignedUrl, token: Token, settings: Settings) -> list[str]:
+def _list_ids(queue: SignedUrl, token: Token, settings: Settings) -> frozenset[str]:
     opened = queues.open_with_token(
         queue.endpoint,
         token.secret.reveal(),
@@ -80,7 +80,7 @@ def _list_ids(queue: SignedUrl, token: Token, settings: Settings) -> list[str]:
         timeout_s=settings.timeout_s,
         verify=settings.verify,
     )
-    return [message.id for message in opened.fetch()]
+    return ids_of(opened.peek())
 
 
 def _needed(option: str, value: _T | None) -> _T:

@@ -10,7 +10,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -54,8 +54,8 @@ class Line:
     queue: str
     tokens: TokenKeeper
     connect: Callable[[], PushConnection]
-    list_ids: Callable[[Token], Iterable[str]]
-    is_news: Callable[[Iterable[str]], bool]
+    list_ids: Callable[[Token], frozenset[str]]
+    is_news: Callable[[frozenset[str]], bool]
     subscription_ttl_s: int = SUBSCRIPTION_TTL_S
 
 

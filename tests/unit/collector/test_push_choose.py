@@ -101,7 +101,7 @@ def test_the_list_is_read_with_the_token_over_the_rest_api(monkeypatch):
         return queue
 
     monkeypatch.setattr(module.queues, "open_with_token", open_with_token)
-    assert list(chosen()._line.list_ids(Token(Secret("t0ken"), 0.0))) == [first, second]
+    assert chosen()._line.list_ids(Token(Secret("t0ken"), 0.0)) == {first, second}
     assert opened == [
         (
             ("http://zaqar:8888", "t0ken", "p1", "hz-m-1"),
@@ -113,10 +113,10 @@ def test_the_list_is_read_with_the_token_over_the_rest_api(monkeypatch):
 def test_news_is_any_other_list_than_that_of_the_collectors_last_look():
     source = SimpleNamespace(listed=frozenset())
     is_news = choose(FULL, source)._line.is_news
-    assert is_news(["1"])
-    assert not is_news([])
+    assert is_news(frozenset("1"))
+    assert not is_news(frozenset())
     source.listed = frozenset({"1", "2"})
-    assert not is_news(["2", "1"])
-    assert is_news(["1"])
-    assert is_news(["1", "2", "3"])
-    assert is_news([])
+    assert not is_news(frozenset("21"))
+    assert is_news(frozenset("1"))
+    assert is_news(frozenset("123"))
+    assert is_news(frozenset())

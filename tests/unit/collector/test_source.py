@@ -191,3 +191,38 @@ def test_what_could_not_be_kept_counts_as_not_seen_yet(source, tmp_path):
     message_id = post(source, snapshot(1))
     source.look()
     assert message_id not in source.listed
+
+
+class Counting(MemoryQueue):
+    """Counts what is asked of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def fetch(self):
+        self.asked.append("fetch")
+        return super().fetch()
+
+    def peek(self):
+        self.asked.append("peek")
+        return super().fetch()[:20]
+
+
+def test_while_nothing_happens_a_look_is_one_request(source):
+    source._metadata = queue = Counting()
+    post(source, snapshot(1))
+    source.look()
+    queue.asked.clear()
+    for _ in range(3):
+        assert source.look() == Look(snapshot(1))
+    assert queue.asked == ["peek"] * 3
+    post(source, snapshot(2))
+    assert source.look() == Look(snapshot(2), news=True)
+
+
+def test_a_lost_file_is_made_good_from_an_unchanged_queue(source):
+    post(source, snapshot(1))
+    source.look()
+    (source.store._path).unlink()
+    assert source.look() == Look(snapshot(1), news=True)
