@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from heat_zaqar_transport.queues import PUSH_RETRY_POLICY
+from heat_zaqar_transport.queues import PUSH_OPTIONS
 from heat_zaqar_transport.wire import Secret
 from heat_zaqar_transport.wire.errors import (
     AccessRefused,
@@ -87,7 +87,7 @@ class PushConnection:
             ttl_s: Seconds until the subscription ends: 60 and more. It ends with the
                 connection, too.
         """
-        body = {"queue_name": queue, "ttl": ttl_s, "options": {"_retry_policy": PUSH_RETRY_POLICY}}
+        body = {"queue_name": queue, "ttl": ttl_s, "options": dict(PUSH_OPTIONS)}
         for _ in range(_SUBSCRIBE_TRIES - 1):
             with contextlib.suppress(ServiceFailed):
                 return self._ask("subscription_create", {}, body, also_good=_EXISTS)

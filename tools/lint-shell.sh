@@ -3,4 +3,10 @@
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
-git grep -lIE '^#!.*\b(ba)?sh\b' | xargs shellcheck
+shebang='^#!.*\b(ba)?sh\b'
+git grep -lIE "$shebang" | while read -r file; do
+    # In its first line: a program in another language may have scripts in its texts.
+    if head -n 1 "$file" | grep -qE "$shebang"; then
+        echo "$file"
+    fi
+done | xargs shellcheck

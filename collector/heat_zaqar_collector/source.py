@@ -15,7 +15,7 @@ from oslo_log import log as logging
 from heat_zaqar_collector.settings import KeystoneCredentials, Settings
 from heat_zaqar_collector.store import SnapshotStore
 from heat_zaqar_transport import queues
-from heat_zaqar_transport.queues import MessageQueue, QueuedMessage
+from heat_zaqar_transport.queues import PAGE_SIZE, MessageQueue, QueuedMessage
 from heat_zaqar_transport.wire import Choice, Hello, PlainSnapshot, Snapshot, choose, serialize
 from heat_zaqar_transport.wire.errors import NotConfigured, StateError, TransportError
 
@@ -75,7 +75,7 @@ class Source:
         held, before = self.held(), self.listed
         try:
             # One request in place of two, as long as nothing has happened.
-            if held is not None and self._settled and ids_of(self._open().peek()) == before:
+            if held is not None and self._settled and self.knows(ids_of(self._open().peek())):
                 return Look(held)
             found = self._open().fetch()
         except TransportError as exc:
@@ -100,6 +100,10 @@ class Source:
     def held(self) -> Snapshot | PlainSnapshot | None:
         """Return the snapshot that was kept last; `None` when there has never been one."""
         return self.store.load()
+
+    def knows(self, page: frozenset[str]) -> bool:
+        """Tell whether the last look found the same as this page, and there can be no more."""
+        return page == self.listed and len(page) < PAGE_SIZE
 
     def _open(self) -> MessageQueue:
         if self._metadata is None:

@@ -11,7 +11,7 @@ from heat.engine.resources.openstack.heat import deployed_server
 from heat.engine.resources.openstack.nova import server as nova_server
 from oslo_log import log as logging
 
-from heat_zaqar_transport.queues import PUSH_RETRY_POLICY
+from heat_zaqar_transport.queues import PUSH_OPTIONS
 from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, publish, receive, schema, transports
 from heat_zaqar_transport.resources.owner import QueueOwner, open_as_engine
@@ -213,9 +213,7 @@ class ChannelServer(QueueOwner):
         if webhook.url:
             queue.unsubscribe(webhook.url)
         if url:
-            queue.subscribe(
-                url, options.get().channel_lifetime, {"_retry_policy": PUSH_RETRY_POLICY}
-            )
+            queue.subscribe(url, options.get().channel_lifetime, PUSH_OPTIONS)
         called = channels.Webhook(webhook.path, url)
         self.data_set(channels.WEBHOOK_KEY, called.serialize(), redact=True)
 

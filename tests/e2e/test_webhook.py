@@ -9,6 +9,9 @@ import redis
 import requests
 from heatclient.exc import HTTPBadRequest
 
+from heat_zaqar_transport import queues
+from heat_zaqar_transport.queues import PUSH_OPTIONS
+from heat_zaqar_transport.resources.channel import new_name
 from support import hot
 from support.changes import Changes
 
@@ -156,3 +159,20 @@ def test_a_server_whose_address_nobody_knows_is_refused_with_what_to_do(site):
     stack = site.stack(stack_of(push="webhook", webhook_listen="0.0.0.0:8779"))
     shown = stack.wait("CREATE_FAILED")
     assert "webhook_url" in json.dumps(shown.stack_status_reason)
+
+
+def test_a_call_tells_nothing_of_the_message(cloud):
+    """Snapshots hold credentials, and a call goes over plain HTTP."""
+    queue = queues.open_with_keystone(cloud.demo_session(), new_name("test"))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+        queue.subscribe(f"http://127.0.0.1:{server.getsockname()[1]}/", 300, PUSH_OPTIONS)
+        queue.post({"password": "hunter2"}, 60)
+        with server.accept()[0] as connection:
+            heard = b""
+            while not heard.endswith(b"{}"):
+                heard += connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert heard.endswith(b"\r\n\r\n{}")
+    assert b"hunter2" not in heard
+    queue.destroy()

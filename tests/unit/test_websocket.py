@@ -12,7 +12,7 @@ import pytest
 from websockets.exceptions import WebSocketException
 from websockets.sync.server import serve
 
-from heat_zaqar_transport.queues import PUSH_RETRY_POLICY
+from heat_zaqar_transport.queues import PUSH_OPTIONS
 from heat_zaqar_transport.websocket import open_push
 from heat_zaqar_transport.wire import Secret
 from heat_zaqar_transport.wire.errors import (
@@ -128,7 +128,7 @@ def test_a_subscription_is_asked_for_in_zaqars_words(zaqar, connection):
     assert asked["body"] == {
         "queue_name": "hz-m-1",
         "ttl": 600,
-        "options": {"_retry_policy": PUSH_RETRY_POLICY},
+        "options": PUSH_OPTIONS,
     }
 
 

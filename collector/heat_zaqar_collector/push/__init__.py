@@ -47,7 +47,7 @@ def _websocket(settings: Settings, source: Source) -> Push:
             url, queue.project_id, timeout_s=settings.timeout_s, verify=settings.verify
         ),
         list_ids=lambda token: _list_ids(queue, token, settings),
-        is_news=lambda ids: source.listed != ids,
+        is_news=lambda page: not source.knows(page),
     )
     return WebsocketPush(line)
 

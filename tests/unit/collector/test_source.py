@@ -226,3 +226,12 @@ def test_a_lost_file_is_made_good_from_an_unchanged_queue(source):
     source.look()
     (source.store._path).unlink()
     assert source.look() == Look(snapshot(1), news=True)
+
+
+def test_what_lies_behind_a_full_page_is_found(source):
+    for generation in range(1, 21):
+        post(source, snapshot(generation))
+    source.look()
+    post(source, snapshot(21))
+    assert source.look() == Look(snapshot(21), news=True)
+    assert not source.knows(frozenset(message.id for message in source._metadata.peek()))
