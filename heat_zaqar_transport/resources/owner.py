@@ -2,6 +2,7 @@
 """A Heat resource that owns queues in Zaqar: its stack user, and what is made with it."""
 
 import functools
+import time
 from collections.abc import Iterable
 
 from heat.common import config, exception, password_gen
@@ -122,6 +123,9 @@ class QueueOwner(resource.Resource):
             self.keystone().enable_stack_domain_user(
                 user_id=self._get_user_id(), project_id=self.stack.stack_user_project_id
             )
+            # Putting it to sleep has revoked its tokens, which Keystone counts in whole
+            # seconds: one that it gets in the same second would be refused.
+            time.sleep(1)
             return str(self._user_token())
 
     def _endpoint_of_engine(self) -> str:

@@ -87,7 +87,9 @@ class ChannelServer(QueueOwner):
 
     def _populate_deployments_metadata(self, meta: dict[str, Any], props: Any) -> None:
         if self.transport_zaqar_message(props):
-            self.metadata_set(self._with_channel(meta, Wishes.of(self.t.metadata())))
+            # In place: Heat makes a server's user data of it.
+            meta.update(self._with_channel(meta, Wishes.of(self.t.metadata())))
+            self.metadata_set(meta)
         else:
             super()._populate_deployments_metadata(meta, props)
         # A server that leaves our transport reads of it on the channel that it still has.

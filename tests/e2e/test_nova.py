@@ -12,12 +12,14 @@ from heatclient.exc import HTTPBadRequest
 
 from localcloud import LocalCloud
 from localcloud.services.compute import admin
-from support.leftovers import assert_nothing_left, leftovers
+from support.leftovers import assert_left, assert_nothing_left, leftovers
 from support.stacks import POLL_S, TEMPLATES
 from support.user_data import boot_metadata, server_in_nova
 
 # Neutron has no agents here, so that no port could be bound.
 NO_NETWORK = [{"allocate_network": "none"}]
+# With its agent connected: Zaqar tells both Heat and the agent.
+ONE_SERVER = {"projects": 1, "users": 1, "key_pairs": 1, "queues": 2, "subscriptions": 2}
 OFFER = {"image": "tiny", "flavor": "tiny"}
 
 
@@ -69,10 +71,13 @@ def test_a_whole_life_on_nova(cloud, site):
     server = server_in_nova(cloud, server_id)
     assert server["status"] == "ACTIVE"
 
-    # What the server knows at boot: how to reach its queues, and no Keystone credential.
+    # What the server knows at boot: how to reach its queues, and to be pushed.
     config = boot_metadata(server)["os-collect-config"]
     assert config["collectors"] == ["ec2", "zaqar", "local"]
-    assert set(config["zaqar"]) == {"channel", "metadata_url", "signal_url"}
+    assert set(config["zaqar"]) == {
+        "channel", "metadata_url", "signal_url", "websocket_url",
+        "auth_url", "user_id", "password", "project_id", "queue_id", "region_name",
+    }  # fmt: skip
     assert config == stack.collect_config("server")
     assert stack.show().stack_status == "CREATE_IN_PROGRESS"
 
@@ -85,8 +90,7 @@ def test_a_whole_life_on_nova(cloud, site):
     assert stack.outputs()["result"] == "good evening, world"
     assert stack.resource("server").physical_resource_id == server_id
 
-    before = leftovers(cloud, stack)
-    assert before == {"projects": 1, "users": 1, "key_pairs": 1, "queues": 2, "subscriptions": 1}
+    assert_left(cloud, stack, ONE_SERVER)
     stack.delete()
     stack.wait("DELETE_COMPLETE")
     assert server_in_nova(cloud, server_id) is None
@@ -108,7 +112,7 @@ def test_a_server_that_is_replaced_takes_its_channel_along(cloud, site):
     first = server_in_nova(cloud, stack.resource("server").physical_resource_id)
     boot(site, first)
     stack.wait("CREATE_COMPLETE")
-    before = leftovers(cloud, stack)
+    assert_left(cloud, stack, ONE_SERVER)
 
     other = template(software_config_transport="AUTO", user_data="#!/bin/sh\necho other\n")
     stack.update(other)
@@ -119,7 +123,7 @@ def test_a_server_that_is_replaced_takes_its_channel_along(cloud, site):
 
     assert server_in_nova(cloud, first["id"]) is None
     # The new server's user came after the ones that are counted here.
-    assert leftovers(cloud, stack) == before | {"users": 0, "key_pairs": 0}
+    assert_left(cloud, stack, ONE_SERVER | {"users": 0, "key_pairs": 0})
 
 
 def test_a_server_that_nova_refuses_leaves_nothing(cloud, site):

@@ -36,10 +36,15 @@ def leftovers(cloud, stack):
     }
 
 
-def assert_nothing_left(cloud, stack, timeout_s=15):
+def assert_nothing_left(cloud, stack):
     """Heat removes a stack's project and users a moment after it calls the stack deleted."""
+    assert_left(cloud, stack, dict.fromkeys(leftovers(cloud, stack), 0))
+
+
+def assert_left(cloud, stack, expected, timeout_s=15):
+    """Agents connect, and so subscribe, in their own time."""
     deadline = time.monotonic() + timeout_s
-    while any((left := leftovers(cloud, stack)).values()):
+    while (left := leftovers(cloud, stack)) != expected:
         assert time.monotonic() < deadline, left
         time.sleep(0.5)
 

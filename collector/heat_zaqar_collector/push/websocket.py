@@ -59,6 +59,17 @@ class Line:
     subscription_ttl_s: int = SUBSCRIPTION_TTL_S
 
 
+class QueueEmpty(AccessRefused):
+    """The queue holds nothing, as that of a deleted stack does.
+
+    Zaqar makes a queue anew with its first subscription, and would do so for a user that is
+    deleted, too, as long as it remembers the token.
+    """
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"subscribe to queue {queue}", "it is empty; its stack may be deleted")
+
+
 class WebsocketPush(Push):
     """Keeps a connection, and rings the bell.
 
@@ -121,7 +132,9 @@ class WebsocketPush(Push):
 
     def _connect_and_listen(self, until: float) -> None:
         with contextlib.closing(self._line.connect()) as connection:
-            token = self._known_token()
+            token, ids = self._known_token()
+            if not ids:
+                raise QueueEmpty(self._line.queue)
             connection.authenticate(token.secret)
             connection.subscribe(self._line.queue, self._line.subscription_ttl_s)
             LOG.info("Connected to Zaqar's websocket server")
@@ -144,7 +157,7 @@ class WebsocketPush(Push):
     def _renewed(self, connection: PushConnection) -> float:
         """Show the next token; return when to do so again."""
         try:
-            token = self._known_token()
+            token, _ = self._known_token()
         except TransportError as exc:
             # The old one is good for a while yet; then Zaqar hangs up.
             LOG.warning("The token for push cannot be renewed yet: %s", exc)
@@ -152,8 +165,8 @@ class WebsocketPush(Push):
         connection.authenticate(token.secret)
         return token.renew_at
 
-    def _known_token(self) -> Token:
-        """Return a token that Zaqar has seen already; what it is shown with is a look, too."""
+    def _known_token(self) -> tuple[Token, frozenset[str]]:
+        """Return a token that Zaqar has seen already, and the queue that it was shown with."""
         token = self._line.tokens.current()
         try:
             ids = self._line.list_ids(token)
@@ -164,7 +177,7 @@ class WebsocketPush(Push):
             self.bell.set()
         else:
             self.confirmed_at = self._clock()
-        return token
+        return token, ids
 
 
 def _wait_s(state: tenacity.RetryCallState) -> float:

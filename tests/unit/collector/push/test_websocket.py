@@ -39,8 +39,8 @@ class World:
         self.done = []
         self.script = []
         self.failing = {}
-        self.ids = []
-        self.seen = []
+        self.ids = ["m1"]
+        self.seen = ["m1"]
         self.lifetime_s = HOUR_S
         self.push = None
         self.slept = []
@@ -495,3 +495,12 @@ def test_no_token_is_logged(world, push, caplog):
         attempts(world, push, 2)
     assert "Connected to Zaqar" in caplog.text
     assert "t1" not in caplog.text
+
+
+def test_an_empty_queue_is_not_subscribed_to_as_that_would_make_a_deleted_one_anew(world, push):
+    world.ids = world.seen = []
+    with pytest.raises(AccessRefused, match="its stack may be deleted"):
+        push._hold_one()
+    assert "subscribe" not in world.names()
+    assert world.names()[-1] == "close"
+    assert push.state is State.AWAY
