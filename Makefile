@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 
 help:
 	@echo "make demo    one stack, from a template to a server and back, on real services"
-	@echo "make test    every test: unit, contract, end to end (about 20 minutes)"
+	@echo "make test    every test: unit, contract, end to end (about 30 minutes)"
 	@echo "make unit    the unit tests alone (under a minute)"
 	@echo "make bench   latencies, side by side with the released software (about 15 minutes)"
 	@echo "make lint    ruff, mypy --strict, shellcheck"

@@ -138,9 +138,10 @@ class QueueOwner(resource.Resource):
 
     def _websocket_of_servers(self) -> str | None:
         """Return the address of Zaqar's websocket server; `None`: the catalog has none."""
-        if not self._has_endpoint("zaqar", queues.WEBSOCKET_SERVICE_TYPE):
+        try:
+            return self._url_for("public", queues.WEBSOCKET_SERVICE_TYPE)
+        except keystone_errors.CatalogException:
             return None
-        return self._url_for("public", queues.WEBSOCKET_SERVICE_TYPE)
 
     def _endpoint(self, interface: str) -> str:
         try:

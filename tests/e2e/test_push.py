@@ -175,6 +175,24 @@ def test_by_poll_keystone_is_never_asked(cloud, site):
         cloud.start_service("keystone")
 
 
+def test_without_a_websocket_server_in_the_catalog_it_polls_without_a_password(cloud, site):
+    admin, services = cloud.admin_session(), f"{cloud.auth_url}/services"
+    (entry,) = [
+        each
+        for each in admin.get(services).json()["services"]
+        if each["type"] == "messaging-websocket"
+    ]
+    path = f"{services}/{entry['id']}"
+    admin.patch(path, json={"service": {"enabled": False}})
+    try:
+        server = Server(cloud, site)
+    finally:
+        admin.patch(path, json={"service": {"enabled": True}})
+    assert not {"password", "websocket_url"} & set(server.options)
+    server.arrives(40)
+    assert CONNECTED not in server.guest.log.read_text()
+
+
 def test_by_poll_a_change_after_a_change_arrives_within_a_second(cloud, site):
     server = Server(cloud, site, push="poll")
     server.arrives(40)
