@@ -75,6 +75,21 @@ def remove(path: Path) -> None:
         raise StateError(path, exc.strerror) from exc
 
 
+def remove_litter(directory: Path) -> None:
+    """Remove the files of writes that a crash cut short; nobody may be writing there.
+
+    Raises:
+        StateError: One cannot be removed, or the directory cannot be read.
+    """
+    try:
+        # As _replace() names them.
+        left = list(directory.glob(".*.json.*"))
+    except OSError as exc:
+        raise StateError(directory, exc.strerror) from exc
+    for path in left:
+        remove(path)
+
+
 def _replace(path: Path, content: bytes) -> None:
     # mkstemp creates with mode 0600 and a name that no crashed run left behind.
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

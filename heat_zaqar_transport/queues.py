@@ -9,7 +9,6 @@ request, and it takes a status it does not know (413, 429, 502, 504, ...) for su
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from http.client import RemoteDisconnected
 from typing import Any, Protocol
 
@@ -22,7 +21,7 @@ from zaqarclient import errors as zaqar_errors
 from zaqarclient.queues.v2 import client as zaqar_client
 from zaqarclient.transport import http as zaqar_http
 
-from heat_zaqar_transport.wire import SignedUrl
+from heat_zaqar_transport.wire import QueuedMessage, SignedUrl
 from heat_zaqar_transport.wire.errors import (
     AccessRefused,
     RequestRefused,
@@ -36,7 +35,7 @@ SERVICE_TYPE = "messaging"
 WEBSOCKET_SERVICE_TYPE = "messaging-websocket"
 DEFAULT_TIMEOUT_S = 30.0
 
-# Zaqar's defaults for messages per page, claim and delete ([transport] max_messages_per_*).
+# Zaqar's default for messages per page and per delete ([transport] max_messages_per_*).
 PAGE_SIZE = 20
 
 # How Zaqar's notifier shall push: a doorbell, with nothing of the message in it. When it
@@ -58,23 +57,6 @@ _STATUS_ACCESS = frozenset({401, 403, 404})
 _STATUS_TOO_MANY = 429
 
 
-@dataclass(frozen=True)
-class QueuedMessage:
-    """A message as a queue lists it.
-
-    Attributes:
-        id: Zaqar's id of it.
-        body: The decoded JSON that was posted; nothing is known of it.
-        age_s: Seconds since it was posted.
-        ttl_s: Seconds it lives, counted from its post.
-    """
-
-    id: str
-    body: object
-    age_s: int
-    ttl_s: int
-
-
 class MessageQueue(Protocol):
     """What the rest of the project does with a queue; `testing.MemoryQueue` does it too."""
 
@@ -82,16 +64,13 @@ class MessageQueue(Protocol):
         """Post one message and return its id."""
 
     def fetch(self) -> list[QueuedMessage]:
-        """List every message that is not claimed, oldest first; none is an empty list."""
+        """List every message, oldest first; none is an empty list."""
 
     def peek(self) -> list[QueuedMessage]:
         """List the oldest messages, a page of them, in one request."""
 
-    def claim(self, ttl_s: int, limit: int = PAGE_SIZE) -> list[QueuedMessage]:
-        """Hide up to `limit` of the oldest messages from others for `ttl_s` seconds."""
-
     def delete(self, ids: Iterable[str]) -> None:
-        """Delete messages, claimed ones too; ids that are gone already do not matter."""
+        """Delete messages; ids that are gone already do not matter."""
 
 
 class Queue:
@@ -125,15 +104,11 @@ class Queue:
             return str(answer["resources"][0].rsplit("/", 1)[-1])
 
     def fetch(self) -> list[QueuedMessage]:
-        """List every message that is not claimed, oldest first, without changing anything.
-
-        Claimed messages are left out because Zaqar's Redis store answers 503 when asked
-        for them (redis-py 8.1).
-        """
+        """List every message, oldest first, without changing anything."""
         with translated(f"list queue {self.name}"):
             found: dict[str, QueuedMessage] = {}
             # echo: our own posts too; without it Zaqar hides what this Client-ID posted.
-            # A page may be short of what is claimed or expired, so that only an empty one
+            # A page may be short of what is expired, so that only an empty one
             # is the last; and Zaqar's Redis store, asked for what follows the queue's
             # first message, lists that one again, for ever.
             for message in self._queue.messages(echo=True, limit=PAGE_SIZE).stream():
@@ -147,20 +122,8 @@ class Queue:
         with translated(f"list queue {self.name}"):
             return [_queued(each) for each in self._queue.messages(echo=True, limit=PAGE_SIZE)]
 
-    def claim(self, ttl_s: int, limit: int = PAGE_SIZE) -> list[QueuedMessage]:
-        """Hide up to `limit` of the oldest messages from others for a while.
-
-        Args:
-            ttl_s: Seconds until the claim lapses and the messages show again: 60 to 43200.
-            limit: At most this many; 20 is Zaqar's default maximum.
-        """
-        with translated(f"claim from queue {self.name}"):
-            # grace: seconds that a message must outlive its claim; 60 is Zaqar's least.
-            claim = self._queue.claim(ttl=ttl_s, grace=60, limit=limit)
-            return [_queued(message) for message in claim] if claim.id else []
-
     def delete(self, ids: Iterable[str]) -> None:
-        """Delete messages by id, claimed or not; an id that is gone does not matter."""
+        """Delete messages by id; one that is gone does not matter."""
         pending = list(ids)
         with translated(f"delete from queue {self.name}"):
             for start in range(0, len(pending), PAGE_SIZE):

@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from heat_zaqar_transport.queues import PAGE_SIZE, QueuedMessage
+from heat_zaqar_transport.queues import PAGE_SIZE
+from heat_zaqar_transport.wire import Limits, QueuedMessage
 from heat_zaqar_transport.wire.errors import RequestRefused
 
-# Zaqar's defaults: [transport] max_messages_post_size, and the limits of a TTL in seconds.
-MAX_POST_BYTES = 262144
+# The least TTL in seconds, which cannot be configured.
 MIN_TTL_S = 60
-MAX_TTL_S = 1209600
+
+# How Zaqar names its limits when it refuses.
+_TOO_LARGE = "Message collection size is too large."
+_TTL = "The TTL for a message may not exceed"
 
 
 @dataclass
@@ -25,7 +28,6 @@ class _Stored:
     text: str
     ttl_s: int
     posted_at: float
-    claimed_until: float
 
 
 class MemoryQueue:
@@ -33,10 +35,14 @@ class MemoryQueue:
 
     Args:
         clock: Returns the time in seconds; tests turn it by hand.
+        limits: What it takes; `None`: Zaqar's defaults.
     """
 
-    def __init__(self, clock: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = lambda: 0.0, limits: Limits | None = None
+    ) -> None:
         self._clock = clock
+        self._limits = limits or Limits()
         self._ids = itertools.count(1)
         self._stored: list[_Stored] = []
 
@@ -44,28 +50,21 @@ class MemoryQueue:
         """Post one message; sizes and TTLs are refused as Zaqar refuses them."""
         # Encoded, as on the wire: what is no JSON fails here too, and no reference is kept.
         text = json.dumps({"messages": [{"body": body, "ttl": ttl_s}]})
-        if len(text) > MAX_POST_BYTES:
-            raise RequestRefused("post", f"collection size is too large. Max size {MAX_POST_BYTES}")
-        if not MIN_TTL_S <= ttl_s <= MAX_TTL_S:
-            raise RequestRefused("post", f"TTL must be {MIN_TTL_S} to {MAX_TTL_S} seconds")
-        stored = _Stored(str(next(self._ids)), json.dumps(body), ttl_s, self._clock(), 0.0)
+        if len(text) > self._limits.post_bytes:
+            raise RequestRefused("post", f"{_TOO_LARGE} Max size {self._limits.post_bytes}")
+        if not MIN_TTL_S <= ttl_s <= self._limits.longest_ttl_s:
+            raise RequestRefused("post", f"{_TTL} {self._limits.longest_ttl_s} seconds")
+        stored = _Stored(str(next(self._ids)), json.dumps(body), ttl_s, self._clock())
         self._stored.append(stored)
         return stored.id
 
     def fetch(self) -> list[QueuedMessage]:
-        """List every message that is neither expired nor claimed, oldest first."""
+        """List every message that has not expired, oldest first."""
         return [self._queued(each) for each in self._visible()]
 
     def peek(self) -> list[QueuedMessage]:
         """List the oldest of them, at most 20."""
         return self.fetch()[:PAGE_SIZE]
-
-    def claim(self, ttl_s: int, limit: int = PAGE_SIZE) -> list[QueuedMessage]:
-        """Hide up to `limit` of the oldest messages for `ttl_s` seconds."""
-        claimed = self._visible()[:limit]
-        for each in claimed:
-            each.claimed_until = self._clock() + ttl_s
-        return [self._queued(each) for each in claimed]
 
     def delete(self, ids: Iterable[str]) -> None:
         """Delete messages by id; unknown ids do not matter."""
@@ -74,11 +73,7 @@ class MemoryQueue:
 
     def _visible(self) -> list[_Stored]:
         now = self._clock()
-        return [
-            each
-            for each in self._stored
-            if now < each.posted_at + each.ttl_s and now >= each.claimed_until
-        ]
+        return [each for each in self._stored if now < each.posted_at + each.ttl_s]
 
     def _queued(self, stored: _Stored) -> QueuedMessage:
         age_s = int(self._clock() - stored.posted_at)

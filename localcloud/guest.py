@@ -8,6 +8,9 @@ option for: as root it appends to /var/log/os-apply-config.log.
 
 What is set for one guest alone stands in a second configuration file: the first one,
 os-collect-config.conf, is rendered from the server's metadata again and again.
+
+A guest cannot reboot the machine: its reboot command leaves a line in a file, and its boot id
+is a file of its own. `Guest.reboot` is what a machine would do then.
 """
 
 from __future__ import annotations
@@ -17,10 +20,12 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +42,9 @@ STOP_TIMEOUT_S = 10.0
 KILL_TIMEOUT_S = 10.0
 RUN_ONCE_TIMEOUT_S = 300.0
 POLL_S = 0.05
+BOOT_ID = "etc/boot-id"
+REBOOT_COMMAND = "usr/local/sbin/reboot"
+REBOOTS_ASKED = "var/log/reboots"
 
 LOCAL_CONF = """\
 [DEFAULT]
@@ -56,6 +64,12 @@ heat_metadata_hint = {root}/var/lib/heat-cfntools/cfn-metadata-server
 
 [zaqar]
 state_dir = {root}/var/lib/heat-zaqar-transport
+reboot_command = {root}/{reboot}
+"""
+
+REBOOT_SCRIPT = """\
+#!/bin/sh
+echo asked >> '{root}/{asked}'
 """
 
 
@@ -72,11 +86,14 @@ class Guest:
         log: Standard output and error of the agent and of all that it runs.
     """
 
-    def __init__(self, root: Path, *, name: str, venv: Path) -> None:
+    def __init__(
+        self, root: Path, *, name: str, venv: Path, environ: Mapping[str, str] | None = None
+    ) -> None:
         self.root = root.resolve()
         self.name = name
         self.log = self.path("var/log/os-collect-config.log")
         self._venv = venv.absolute()
+        self._environ = dict(environ or {})
         self._agent: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -87,6 +104,7 @@ class Guest:
         name: str = "server",
         venv: Path = Path(sys.prefix),
         polling_interval_s: float = 1,
+        environ: Mapping[str, str] | None = None,
     ) -> Guest:
         """Lay a guest out; a directory that holds one already keeps its state.
 
@@ -96,11 +114,12 @@ class Guest:
             venv: The virtual environment with heat-zaqar-transport[agent] in it.
             polling_interval_s: Pause between two collections, seconds. It goes before the
                 interval that the metadata asks for.
+            environ: Laid over the environment of the agent and its hooks.
 
         Raises:
             GuestError: The virtual environment lacks a command.
         """
-        guest = cls(directory, name=name, venv=venv)
+        guest = cls(directory, name=name, venv=venv, environ=environ)
         directory.mkdir(parents=True, exist_ok=True)
         layout = subprocess.run(
             [LAYOUT_COMMAND, guest.root, guest._venv], capture_output=True, text=True, check=False
@@ -109,9 +128,23 @@ class Guest:
             raise GuestError(f"{name} cannot be laid out: {layout.stderr.strip()}")
         for made in ("root", "tmp", "var/log", "var/lib/heat-config"):
             guest.path(made).mkdir(parents=True, exist_ok=True)
-        local = LOCAL_CONF.format(root=guest.root, interval_s=polling_interval_s)
+        local = LOCAL_CONF.format(
+            root=guest.root, interval_s=polling_interval_s, reboot=REBOOT_COMMAND
+        )
         guest.path("etc/os-collect-config-local.conf").write_text(local)
+        guest._make_rebootable()
         return guest
+
+    def _make_rebootable(self) -> None:
+        command = self.path(REBOOT_COMMAND)
+        command.parent.mkdir(parents=True, exist_ok=True)
+        command.write_text(REBOOT_SCRIPT.format(root=self.root, asked=REBOOTS_ASKED))
+        command.chmod(0o755)
+        if not self.path(BOOT_ID).exists():
+            self._renew_boot_id()
+
+    def _renew_boot_id(self) -> None:
+        self.path(BOOT_ID).write_text(f"{uuid.uuid4()}\n")
 
     def path(self, relative: str | Path) -> Path:
         """Return the path of one of the guest's files, such as "etc/os-collect-config.conf"."""
@@ -152,10 +185,15 @@ class Guest:
             "HEAT_SCRIPT_WORKING": f"{self.root}/var/lib/heat-config/heat-config-script",
             "HEAT_SCRIPT_OUTPUTS": f"{self.root}/var/run/heat-config/heat-config-script",
             "HEAT_ZAQAR_CONFIG": os.pathsep.join(str(path) for path in self._config_files()),
+            "HEAT_ZAQAR_BOOT_ID_FILE": str(self.path(BOOT_ID)),
             GUEST_VARIABLE: str(self.root),
         }
         kept = ("PYTHONWARNINGS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "no_proxy", "NO_PROXY")
-        return {**{key: os.environ[key] for key in kept if key in os.environ}, **own}
+        return {
+            **{key: os.environ[key] for key in kept if key in os.environ},
+            **own,
+            **self._environ,
+        }
 
     @property
     def running(self) -> bool:
@@ -223,6 +261,25 @@ class Guest:
                 raise GuestError(f"{self.name}: cannot be killed: {processes}")
         if self._agent is not None:
             self._agent.wait(timeout=KILL_TIMEOUT_S)
+
+    def reboot(self, debug: bool = False) -> None:
+        """Lose all processes and what lay below /var/run, and start with a new boot id.
+
+        Args:
+            debug: As for `start`.
+        """
+        self.kill()
+        run = self.path("var/run")
+        shutil.rmtree(run)
+        run.mkdir()
+        self._renew_boot_id()
+        self.start(debug)
+
+    @property
+    def reboots_asked(self) -> int:
+        """How many times the agent has run the reboot command."""
+        asked = self.path(REBOOTS_ASKED)
+        return len(asked.read_text().splitlines()) if asked.exists() else 0
 
     def wait_log(self, regex: str, timeout_s: float, *, since: int = 0) -> re.Match[str]:
         """Wait until a line in the log matches.

@@ -21,8 +21,9 @@ from gunicorn.app.base import BaseApplication
 _KEEPALIVE_S = 120
 _REQUEST_TIMEOUT_S = 120
 _STOP_GRACE_S = 2
-# Time, method, path, status, and who asked: user agent, and Zaqar's Client-ID.
-_ACCESS_FORMAT = '%(t)s %(m)s %(U)s %(s)s "%(a)s" %({client-id}i)s'
+# Time, method, path, status, who asked (user agent, and Zaqar's Client-ID), and the bytes of
+# the request's body, "-" where there is none.
+_ACCESS_FORMAT = '%(t)s %(m)s %(U)s %(s)s "%(a)s" %({client-id}i)s %({content-length}i)s'
 
 
 class Server(BaseApplication):

@@ -17,11 +17,11 @@ from os_collect_config import zaqar as released
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from heat_zaqar_collector import loop, push
+from heat_zaqar_collector import loop, outbox, push
 from heat_zaqar_collector import settings as agent_settings
 from heat_zaqar_collector.pace import Pace
 from heat_zaqar_collector.source import Source, open_source
-from heat_zaqar_collector.watch import Watch
+from heat_zaqar_collector.watch import Watch, ignore_acks
 from heat_zaqar_transport.wire.errors import HeatZaqarError, NotConfigured
 
 LOG = logging.getLogger(__name__)
@@ -75,6 +75,8 @@ class Collector:
 def _configured_watch() -> Watch:
     """Open what is configured once: its connections and its token serve every look.
 
+    The outbox begins to resend with it.
+
     os-collect-config starts itself anew when its configuration file changes.
     """
     conf = cfg.CONF
@@ -85,12 +87,16 @@ def _configured_watch() -> Watch:
             "[zaqar] metadata_url", f"is not set, and neither are all Keystone options: {missing}"
         )
     source = open_source(settings)
+    results = outbox.open_outbox(settings, source.farewell)
+    if results is not None:
+        results.start()
     return Watch(
         source=source,
         push=_push(settings, source),
         pace=Pace(random.random),
         longest_s=settings.poll_longest_s,
         interrupt=loop.restart_on_change(conf.config_file),
+        note=results.note if results else ignore_acks,
     )
 
 

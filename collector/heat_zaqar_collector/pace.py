@@ -7,6 +7,7 @@
 * Many pushes for which there is nothing new: ever more rarely, so that a flood of pushes does
   not become a flood of looks.
 * While pushes are known to come: once an hour, should one have been lost.
+* Whatever else: when the last look said that the next one is due.
 """
 
 from collections.abc import Callable
@@ -44,6 +45,7 @@ class Pace:
         self._chase_s: float | None = None
         self._fruitless = 0
         self._pushed_at = float("-inf")
+        self._latest_at = float("inf")
 
     @property
     def due_at(self) -> float:
@@ -64,7 +66,15 @@ class Pace:
         self._due_at = min(self._due_at, max(now, self._looked_at + throttle_s))
 
     def looked(
-        self, now: float, *, news: bool, longest_s: float, proven: bool, safety_s: float = SAFETY_S
+        self,
+        now: float,
+        *,
+        news: bool,
+        longest_s: float,
+        proven: bool,
+        safety_s: float = SAFETY_S,
+        renewed: bool = False,
+        again_in_s: float | None = None,
     ) -> None:
         """Take notice of a look.
 
@@ -74,15 +84,21 @@ class Pace:
             longest_s: Longest pause between two polls, seconds.
             proven: Whether pushes are known to come.
             safety_s: Seconds until the next look then.
+            renewed: Whether there was what a push may have told of, if nothing new.
+            again_in_s: Seconds until the next look at the latest; `None`: no matter when.
         """
         self._looked_at = now
+        self._latest_at = float("inf") if again_in_s is None else now + again_in_s
         if news:
-            self._pause_s, self._chase_s, self._fruitless = SHORTEST_S, None, 0
+            self._pause_s = SHORTEST_S
+        if news or renewed:
+            self._chase_s, self._fruitless = None, 0
         self._due_at = now + (safety_s if proven else self._next_pause_s(longest_s))
         if self._chase_s is not None:
             self._due_at = min(self._due_at, now + self._chase_s)
             longer_s = 2 * self._chase_s
             self._chase_s = longer_s if longer_s <= LONGEST_CHASE_S else None
+        self._due_at = min(self._due_at, self._latest_at)
 
     def confirmed(self, at: float) -> None:
         """Take notice that there was nothing new, which another look has found.
@@ -91,7 +107,7 @@ class Pace:
         have been there to be found yet.
         """
         if self._chase_s is None and at > max(self._looked_at, self._pushed_at):
-            self._due_at = max(self._due_at, at + SAFETY_S)
+            self._due_at = min(max(self._due_at, at + SAFETY_S), self._latest_at)
 
     def lost(self, now: float, longest_s: float) -> None:
         """Go back to polling: pushes do not come any more.

@@ -95,6 +95,19 @@ ADDED_OPTS = [
         min=1,
         help="Seconds to wait for an answer of Zaqar or Keystone before giving up a request.",
     ),
+    cfg.FloatOpt(
+        "deploy_timeout",
+        default=14400,
+        min=0,
+        help="Seconds that a deployment's hook may run before it is ended and the deployment "
+        "has failed; 0: no limit. A deployment's input deploy_timeout goes before it.",
+    ),
+    cfg.StrOpt(
+        "reboot_command",
+        default="systemctl reboot",
+        help="Command that reboots this server when a deployment's hook asks for it (exit status "
+        "194). Empty: nothing is run, and the hook or somebody else reboots.",
+    ),
 ]
 
 
@@ -133,6 +146,9 @@ class Settings:
         timeout_s: Per HTTP request, seconds.
         verify: True to verify TLS with the CAs that requests knows (those of certifi,
             or $REQUESTS_CA_BUNDLE), or the path of a CA bundle.
+        deploy_timeout_s: How long a hook may run, seconds; 0: no limit.
+        reboot_command: Reboots the server; empty: nothing does. Only a configuration has
+            the default that does reboot, so that none of our tests can.
     """
 
     channel: str | None
@@ -148,6 +164,8 @@ class Settings:
     signal_ttl_s: int
     timeout_s: float
     verify: bool | str
+    deploy_timeout_s: float = 14400.0
+    reboot_command: str = ""
 
 
 def config_files() -> list[Path]:
@@ -224,6 +242,8 @@ def from_conf(conf: cfg.ConfigOpts) -> Settings:
         signal_ttl_s=group.signal_ttl,
         timeout_s=group.timeout,
         verify=group.ca_file or True,
+        deploy_timeout_s=group.deploy_timeout,
+        reboot_command=group.reboot_command,
     )
 
 

@@ -6,20 +6,33 @@ the same again.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 from oslo_log import log as logging
 
+from heat_zaqar_collector.farewell import Farewell
+from heat_zaqar_collector.greeter import Greeter
 from heat_zaqar_collector.settings import KeystoneCredentials, Settings
 from heat_zaqar_collector.store import SnapshotStore
 from heat_zaqar_transport import queues
-from heat_zaqar_transport.queues import PAGE_SIZE, MessageQueue, QueuedMessage
-from heat_zaqar_transport.wire import Choice, Hello, PlainSnapshot, Snapshot, choose, serialize
+from heat_zaqar_transport.queues import PAGE_SIZE, MessageQueue
+from heat_zaqar_transport.wire import (
+    Ack,
+    Choice,
+    PlainSnapshot,
+    QueuedMessage,
+    Snapshot,
+    choose,
+)
 from heat_zaqar_transport.wire.errors import NotConfigured, StateError, TransportError
 
 LOG = logging.getLogger(__name__)
+
+# Seconds until the queue is looked into again when it lists a goodbye and a snapshot: Heat
+# takes the goodbye back without a word, and an hourly look would be late to notice.
+GOODBYE_LOOK_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -30,15 +43,22 @@ class Look:
         snapshot: The one to apply; `None` when there has never been one.
         news: Whether it is another one than before.
         age_s: How long a new one has lain in the queue, in seconds.
-        emptied: Whether the queue is empty now and was not before.
+        acks: Those that the look before did not find.
+        renewed: Whether what was held lies in messages that the look before did not find.
+        emptied: Whether the queue lists no snapshot that could be used, though one is held.
         failed: Whether the queue could not be read, or what it holds not be kept.
+        again_in_s: The next look must come so many seconds later at the latest; `None`: at
+            no certain time.
     """
 
     snapshot: Snapshot | PlainSnapshot | None
     news: bool = False
     age_s: int = 0
+    acks: tuple[Ack, ...] = ()
+    renewed: bool = False
     emptied: bool = False
     failed: bool = False
+    again_in_s: float | None = None
 
 
 @dataclass
@@ -49,24 +69,25 @@ class Source:
         channel: The server's channel; `None` with a Heat without the plugin.
         open_metadata: Opens the queue from Heat. It is called at the first look, and again
             until it succeeds: with Keystone credentials opening takes Keystone.
-        signals: The queue to Heat, for a hello; `None`: there is none.
         store: Where the last good snapshot is kept.
-        signal_ttl_s: How long a hello may wait for Heat, in seconds.
+        farewell: Whether the channel is deleted.
+        greeter: Says hello; `None`: there is no queue to Heat.
         listed: Ids of the messages that the last look found.
     """
 
     channel: str | None
     open_metadata: Callable[[], MessageQueue]
-    signals: MessageQueue | None
     store: SnapshotStore
-    signal_ttl_s: int
+    farewell: Farewell
+    greeter: Greeter | None = None
     listed: frozenset[str] = frozenset()
-    _settled: bool = False
     _metadata: MessageQueue | None = None
-    _asked_for: str | None = None
+    _carriers: frozenset[str] = frozenset()
+    _acks: frozenset[Ack] = frozenset()
+    _refused: frozenset[str] = frozenset()
 
     def look(self) -> Look:
-        """Look into the queue, and keep what is new there.
+        """Look into the queue, keep what is new there, and say hello if there is reason to.
 
         A newer snapshot that cannot be kept (a full disk) is left for the next look, and
         the one that is held is returned: without any, os-apply-config would wipe this
@@ -74,36 +95,38 @@ class Source:
         """
         held, before = self.held(), self.listed
         try:
-            # One request in place of two, as long as nothing has happened.
-            if held is not None and self._settled and self.knows(ids_of(self._open().peek())):
-                return Look(held)
-            found = self._open().fetch()
+            found = self._list()
         except TransportError as exc:
             LOG.warning("Zaqar cannot be read, going on with what is held: %s", exc)
             return Look(held, failed=True)
         self.listed = ids_of(found)
-        choice = choose(self.channel, held, [(message.id, message.body) for message in found])
+        choice = choose(self.channel, held, found)
+        self._carriers = ids_of(choice.carriers)
         self._report(choice)
-        if choice.snapshot is None or choice.snapshot == held:
-            return Look(held, emptied=bool(before) and not found)
-        try:
-            self.store.keep(choice.snapshot)
-        except StateError as exc:
-            LOG.error("%s is not applied yet: %s", _described(choice.snapshot), exc)
-            # Not seen yet, as far as anybody is concerned who compares.
-            self.listed = before
-            self._settled = False
-            return Look(held, failed=True)
-        LOG.info("%s collected", _described(choice.snapshot))
-        return Look(choice.snapshot, news=True, age_s=min(message.age_s for message in found))
+        look = replace(
+            self._kept(choice, held, before),
+            acks=self._new_acks(choice),
+            emptied=held is not None and not choice.carriers,
+        )
+        return replace(look, again_in_s=self._greet(choice, look.snapshot))
 
     def held(self) -> Snapshot | PlainSnapshot | None:
         """Return the snapshot that was kept last; `None` when there has never been one."""
         return self.store.load()
 
     def knows(self, page: frozenset[str]) -> bool:
-        """Tell whether the last look found the same as this page, and there can be no more."""
-        return page == self.listed and len(page) < PAGE_SIZE
+        """Tell whether a page is all there is, and has nothing that the last look did not find.
+
+        Some may have gone, as acks do, but not what carries the snapshot.
+        """
+        return self._carriers <= page <= self.listed and len(page) < PAGE_SIZE
+
+    def _list(self) -> list[QueuedMessage]:
+        """List the queue: in one request in place of two, as long as nothing has happened."""
+        queue = self._open()
+        if self.listed and self.knows(ids_of(page := queue.peek())):
+            return page
+        return queue.fetch()
 
     def _open(self) -> MessageQueue:
         if self._metadata is None:
@@ -111,30 +134,46 @@ class Source:
         return self._metadata
 
     def _report(self, choice: Choice) -> None:
-        self._settled = choice.snapshot is not None and not choice.rejected
+        refused = frozenset(rejection.message_id for rejection in choice.rejected)
         for rejection in choice.rejected:
-            LOG.error("Message %s is not used: %s", rejection.message_id, rejection.reason)
-        if choice.rejected:
-            self._ask_again("rejected", choice)
-        elif choice.snapshot is None:
-            # Not when one is held: the queue of a deleted stack is empty too, and whatever
-            # is posted to its signal queue would make that queue anew.
-            self._ask_again("empty queue", choice)
-        else:
-            self._asked_for = None
+            if rejection.message_id not in self._refused:
+                LOG.error("Message %s is not used: %s", rejection.message_id, rejection.reason)
+        self._refused = refused
 
-    def _ask_again(self, reason: str, choice: Choice) -> None:
-        """Say hello, once for each trouble: Heat then posts the present snapshot."""
-        trouble = f"{reason} {choice.rejected}"
-        if self.channel is None or self.signals is None or trouble == self._asked_for:
-            return
-        generation = getattr(choice.snapshot, "generation", None)
+    def _kept(
+        self,
+        choice: Choice,
+        held: Snapshot | PlainSnapshot | None,
+        before: frozenset[str],
+    ) -> Look:
+        """Keep a new snapshot; return what there is to tell of it."""
+        if choice.snapshot is None or choice.snapshot == held:
+            return Look(held, renewed=not self._carriers <= before)
         try:
-            self.signals.post(serialize(Hello(self.channel, reason, generation)), self.signal_ttl_s)
-            self._asked_for = trouble
-            LOG.info("Asked Heat for the present snapshot (%s)", reason)
-        except TransportError as exc:
-            LOG.warning("Heat could not be asked for the present snapshot: %s", exc)
+            self.store.keep(choice.snapshot)
+        except StateError as exc:
+            LOG.error("%s is not applied yet: %s", _described(choice.snapshot), exc)
+            # Not seen yet, as far as anybody is concerned who compares.
+            self.listed = before
+            return Look(held, failed=True)
+        LOG.info("%s collected", _described(choice.snapshot))
+        return Look(choice.snapshot, news=True, age_s=min(each.age_s for each in choice.carriers))
+
+    def _new_acks(self, choice: Choice) -> tuple[Ack, ...]:
+        before, self._acks = self._acks, frozenset(choice.acks)
+        return tuple(ack for ack in choice.acks if ack not in before)
+
+    def _greet(self, choice: Choice, holding: Snapshot | PlainSnapshot | None) -> float | None:
+        """Say hello if there is reason to; return when to look again."""
+        if choice.goodbye:
+            self.farewell.heard()
+        elif choice.carriers:
+            self.farewell.lives()
+        if self.farewell.gone:
+            return GOODBYE_LOOK_S if choice.goodbye and choice.carriers else None
+        if self.greeter is None:
+            return None
+        return self.greeter.greet(choice, getattr(holding, "generation", None))
 
 
 def ids_of(messages: Iterable[QueuedMessage]) -> frozenset[str]:
@@ -151,9 +190,9 @@ def open_source(settings: Settings) -> Source:
     return Source(
         channel=settings.channel,
         open_metadata=_metadata_opener(settings),
-        signals=_open_signals(settings),
         store=SnapshotStore(settings.state_dir),
-        signal_ttl_s=settings.signal_ttl_s,
+        farewell=Farewell(settings.state_dir, settings.channel),
+        greeter=_greeter(settings),
     )
 
 
@@ -189,12 +228,12 @@ def _metadata_opener(settings: Settings) -> Callable[[], MessageQueue]:
     raise NotConfigured("[zaqar] metadata_url")
 
 
-def _open_signals(settings: Settings) -> MessageQueue | None:
-    if settings.signal_url is None:
+def _greeter(settings: Settings) -> Greeter | None:
+    url, channel = settings.signal_url, settings.channel
+    if url is None or channel is None:
         return None
-    return queues.open_signed(
-        settings.signal_url, timeout_s=settings.timeout_s, verify=settings.verify
-    )
+    signals = queues.open_signed(url, timeout_s=settings.timeout_s, verify=settings.verify)
+    return Greeter(channel, signals, settings.signal_ttl_s)
 
 
 def _described(snapshot: Snapshot | PlainSnapshot) -> str:

@@ -6,7 +6,7 @@ have it not sleep, and wait here instead, where a push can end the waiting.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from oslo_log import log as logging
@@ -14,7 +14,7 @@ from oslo_log import log as logging
 from heat_zaqar_collector.pace import Pace
 from heat_zaqar_collector.push.base import Push, State
 from heat_zaqar_collector.source import Look, Source
-from heat_zaqar_transport.wire import PlainSnapshot, Snapshot
+from heat_zaqar_transport.wire import Ack, PlainSnapshot, Snapshot
 
 LOG = logging.getLogger(__name__)
 
@@ -24,6 +24,10 @@ TICK_S = 0.5
 # A snapshot that lay in the queue for so many seconds, connected all the while, should have
 # been told by a push.
 OVERDUE_S = 3
+
+
+def ignore_acks(acks: Iterable[Ack]) -> None:
+    """Take acks where no results wait for them."""
 
 
 @dataclass
@@ -37,6 +41,7 @@ class Watch:
         longest_s: Longest pause between two polls, seconds.
         interrupt: Called twice a second while waiting; need not return.
         clock: Seconds that only go up; the one of `push`.
+        note: Given the acks that a look found; returns at once.
     """
 
     source: Source
@@ -45,6 +50,7 @@ class Watch:
     longest_s: float
     interrupt: Callable[[], None]
     clock: Callable[[], float] = time.monotonic
+    note: Callable[[Iterable[Ack]], None] = ignore_acks
     _begun: bool = field(default=False, init=False)
     _state: State = field(default=State.AWAY, init=False)
     _told: bool = field(default=False, init=False)
@@ -99,6 +105,8 @@ class Watch:
 
     def _look(self) -> Look:
         look = self.source.look()
+        if look.acks:
+            self.note(look.acks)
         if self._state.trusted and (look.emptied or self._overdue(look)):
             self.push.doubt()
         # What was told of is still to be found after a look that failed.
@@ -107,10 +115,12 @@ class Watch:
         trusted = self._state.trusted and not look.failed
         self.pace.looked(
             self.clock(),
-            news=look.news,
+            news=look.news or bool(look.acks),
             longest_s=self.push.safety_s if trusted else self.longest_s,
             proven=trusted and self._state is State.PROVEN,
             safety_s=self.push.safety_s,
+            renewed=look.renewed,
+            again_in_s=look.again_in_s,
         )
         return look
 

@@ -9,7 +9,7 @@ import json
 import secrets
 from dataclasses import dataclass
 
-from heat_zaqar_transport.wire import SignedUrl
+from heat_zaqar_transport.wire import Secret, SignedUrl
 
 # Keys of the resource data.
 SERVER_KEY = "zaqar_transport_channel"
@@ -18,8 +18,7 @@ WEBHOOK_KEY = "zaqar_transport_webhook"
 
 # What the engine itself does with the two queues, and what the server may do: nothing more.
 ENGINE_METHODS = ("GET", "POST", "DELETE")
-ENGINE_METADATA_PATHS = ("messages",)
-ENGINE_SIGNAL_PATHS = ("messages", "claims")
+ENGINE_PATHS = ("messages", "subscriptions")
 SERVER_PATHS = ("messages",)
 SERVER_METADATA_METHODS = ("GET",)
 SERVER_SIGNAL_METHODS = ("POST",)
@@ -31,13 +30,15 @@ class SignalQueue:
 
     Attributes:
         channel: The channel's name, which each message must carry.
-        engine_url: GET, POST and DELETE on messages and claims.
+        engine_url: GET, POST and DELETE on messages and subscriptions.
         server_url: POST on messages.
+        notify_url: What Zaqar's notifier calls: the pre-signed signal URL of a resource.
     """
 
     channel: str
     engine_url: SignedUrl
     server_url: SignedUrl
+    notify_url: Secret
 
     @property
     def queue_name(self) -> str:
@@ -51,6 +52,7 @@ class SignalQueue:
                 "channel": self.channel,
                 "engine_url": self.engine_url.serialize(),
                 "server_url": self.server_url.serialize(),
+                "notify_url": self.notify_url.reveal(),
             }
         )
 
@@ -62,6 +64,7 @@ class SignalQueue:
             channel=fields["channel"],
             engine_url=SignedUrl.parse(fields["engine_url"]),
             server_url=SignedUrl.parse(fields["server_url"]),
+            notify_url=Secret(fields["notify_url"]),
         )
 
 
@@ -71,7 +74,8 @@ class Channel:
 
     Attributes:
         signal: The queue from the server to Heat.
-        engine_metadata_url: GET, POST and DELETE on the metadata queue's messages.
+        engine_metadata_url: GET, POST and DELETE on the metadata queue's messages and
+            subscriptions.
         server_metadata_url: GET on the same.
     """
 

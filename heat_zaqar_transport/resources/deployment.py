@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Heat's software deployments and their groups, with ZAQAR_MESSAGE and AUTO as signal transport."""
 
+import functools
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +17,7 @@ from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, publish, receive, schema, transports
 from heat_zaqar_transport.resources.owner import QueueOwner, open_as_engine
 from heat_zaqar_transport.resources.safety_net import NOTIFIER, SafetyNet
-from heat_zaqar_transport.wire.errors import TransportError
+from heat_zaqar_transport.wire.errors import Retriable, TooLarge, TransportError
 
 LOG = logging.getLogger(__name__)
 
@@ -93,7 +94,12 @@ class ChannelDeployment(QueueOwner):
         self, action: str, config: Any = None, prev_derived_config: Any = None
     ) -> Any:
         waiting = super()._handle_action(action, config, prev_derived_config)
-        self._publish()
+        try:
+            publish.publish(self._server_row)
+        except Retriable as exc:
+            if waiting is None:
+                raise  # nobody would try again
+            LOG.warning("%s: not published yet, tried again while waiting: %s", self.name, exc)
         times = options.get()
         self._safety_net = SafetyNet(
             times.safety_net_first, times.safety_net_longest, time.monotonic, NOTIFIER
@@ -113,13 +119,13 @@ class ChannelDeployment(QueueOwner):
     def _delete_resource(self) -> None:
         super()._delete_resource()
         try:
-            self._publish()
-        except TransportError as exc:
+            publish.publish(self._server_row)
+        except (TransportError, TooLarge) as exc:
             # The next publish will not name it either; a delete does not wait for Zaqar.
             LOG.warning("%s: the server is not told of the deletion yet: %s", self.name, exc)
 
-    def _publish(self) -> None:
-        publish.publish(self._server_row())
+    def _restore(self) -> None:
+        publish.restore(self._server_row)
 
     def _server_row(self) -> publish.ServerRow | None:
         return publish.read_server(self.context, self.properties[self.SERVER])
@@ -135,10 +141,11 @@ class ChannelDeployment(QueueOwner):
         own = self._own_queue()
         if own is None or not _from_notifier(details, own):
             return super().handle_signal(details)
-        said = self._receiver(own.channel).receive(receive.unwrapped(details))
-        if said is None:
+        queue = open_as_engine(own.engine_url)
+        said = self._receiver(own).notified(receive.unwrapped(details), queue)
+        if not said:
             raise resource.NoActionRequired(self.name, "nothing new")
-        return said
+        return "; ".join(dict.fromkeys(said))
 
     def _check_complete(self) -> Any:
         try:
@@ -157,23 +164,30 @@ class ChannelDeployment(QueueOwner):
         return f"\n{stderr[-STDERR_TAIL:]}" if stderr else ""
 
     def _watch_over(self, net: SafetyNet, complete: bool) -> None:
-        if not self._signal_transport_ours():
-            return
         if complete:
             net.completed()
         elif net.due():
-            net.looked(self._look_into_queue())
+            net.looked(self._look_into_queues())
 
-    def _look_into_queue(self) -> list[int]:
-        """Take what lies in the queue; return the messages' ages in seconds."""
+    def _look_into_queues(self) -> list[int] | None:
+        """Put back what Zaqar may have lost, and take what lies in the signal queue.
+
+        Returns:
+            The ages of the messages in the signal queue, in seconds; `None`: it could not
+            be looked into.
+        """
+        try:
+            self._restore()
+            return self._sweep() if self._signal_transport_ours() else []
+        except TransportError as exc:
+            LOG.warning("%s: no look into the queues: %s", self.name, exc)
+            return None
+
+    def _sweep(self) -> list[int]:
         queue = self._own_queue() or self._server_signal_queue()
         if queue is None:
             return []
-        try:
-            swept = self._receiver(queue.channel).sweep(open_as_engine(queue.engine_url))
-        except TransportError as exc:
-            LOG.warning("Channel %s: no look into the queue: %s", queue.channel, exc)
-            return []
+        swept = self._receiver(queue).sweep(open_as_engine(queue.engine_url))
         for sentence in swept.said:
             self._add_event("SIGNAL", self.status, f"Signal: {sentence}")
         return swept.ages_s
@@ -182,14 +196,19 @@ class ChannelDeployment(QueueOwner):
         channel = self._server_channel()
         return channel.signal if channel else None
 
-    def _receiver(self, channel_name: str) -> receive.Receiver:
+    def _receiver(self, queue: channels.SignalQueue) -> receive.Receiver:
         server_id = self.properties[self.SERVER]
+        channel = self._server_channel()
+        acknowledge = None
+        if channel is not None and channel.name == queue.channel:
+            acknowledge = functools.partial(publish.acknowledge, channel)
         return receive.Receiver(
-            channel=channel_name,
+            channel=queue.channel,
             context=self.context,
             rpc=self.rpc_client(),
             deployments=lambda: receive.deployments_of(self.context, server_id),
-            publish=self._publish,
+            publish=self._restore,
+            acknowledge=acknowledge,
         )
 
     # A queue of its own, for a server whose transport is another.

@@ -3,6 +3,8 @@
 
 from oslo_config import cfg
 
+from heat_zaqar_transport.wire.parts import PLAIN_BYTES
+
 GROUP = "zaqar_transport"
 
 # Zaqar's default for [transport] max_message_ttl, in seconds: 14 days.
@@ -18,8 +20,16 @@ OPTS = [
         "snapshot_ttl",
         default=_ZAQAR_MAX_MESSAGE_TTL,
         min=60,
-        help="Seconds that a server's metadata stays in its queue. Zaqar's max_message_ttl is "
-        "the upper limit: lower this if yours is lower than 1209600.",
+        help="Seconds that a server's metadata stays in its queue; the server has it renewed "
+        "before half of them are over. Where Zaqar's max_message_ttl is less, that counts.",
+    ),
+    cfg.IntOpt(
+        "plain_snapshot_bytes",
+        default=PLAIN_BYTES,
+        min=0,
+        help="Metadata of up to this size in bytes is posted as it is, larger metadata "
+        "compressed. os-collect-config as released reads uncompressed metadata only: for "
+        "servers that run it, 262144.",
     ),
     cfg.IntOpt(
         "channel_lifetime",

@@ -14,7 +14,7 @@ from oslo_log import log as logging
 from heat_zaqar_transport import queues
 from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, transports
-from heat_zaqar_transport.wire import SignedUrl
+from heat_zaqar_transport.wire import Secret, SignedUrl
 
 LOG = logging.getLogger(__name__)
 
@@ -39,13 +39,15 @@ class QueueOwner(resource.Resource):
         name = channels.new_name("hz-s")
         lifetime_s = options.get().channel_lifetime
         queue = self._open_as_owner(name, self._endpoint_of_engine())
-        engine_url = queue.sign(channels.ENGINE_SIGNAL_PATHS, channels.ENGINE_METHODS, lifetime_s)
+        engine_url = queue.sign(channels.ENGINE_PATHS, channels.ENGINE_METHODS, lifetime_s)
         server_url = queue.sign(channels.SERVER_PATHS, channels.SERVER_SIGNAL_METHODS, lifetime_s)
-        queue.subscribe(self._get_ec2_signed_url(never_expire=True), lifetime_s)
+        notify_url = Secret(self._get_ec2_signed_url(never_expire=True))
+        queue.subscribe(notify_url.reveal(), lifetime_s)
         return channels.SignalQueue(
             channel=channels.new_name("hz-c"),
             engine_url=engine_url,
             server_url=server_url.at(self._endpoint_of_servers()),
+            notify_url=notify_url,
         )
 
     def create_channel(self) -> channels.Channel:
@@ -53,7 +55,7 @@ class QueueOwner(resource.Resource):
         signal = self.create_signal_queue()
         lifetime_s = options.get().channel_lifetime
         queue = self._open_as_owner(channels.new_name("hz-m"), self._endpoint_of_engine())
-        engine_url = queue.sign(channels.ENGINE_METADATA_PATHS, channels.ENGINE_METHODS, lifetime_s)
+        engine_url = queue.sign(channels.ENGINE_PATHS, channels.ENGINE_METHODS, lifetime_s)
         server_url = queue.sign(channels.SERVER_PATHS, channels.SERVER_METADATA_METHODS, lifetime_s)
         return channels.Channel(signal, engine_url, server_url.at(self._endpoint_of_servers()))
 

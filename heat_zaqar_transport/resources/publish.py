@@ -6,6 +6,7 @@ two engines that publish at the same time cannot give one generation two content
 queue keeps the newest snapshot, never a backlog, and what is there is not posted again.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +17,31 @@ from heat.db import models
 from oslo_log import log as logging
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from heat_zaqar_transport.queues import MessageQueue
+from heat_zaqar_transport.posting import Poster
+from heat_zaqar_transport.queues import PUSH_OPTIONS, MessageQueue
 from heat_zaqar_transport.resources import options
-from heat_zaqar_transport.resources.channel import SERVER_KEY, Channel
+from heat_zaqar_transport.resources.channel import (
+    SERVER_KEY,
+    WEBHOOK_KEY,
+    Channel,
+    SignalQueue,
+    Webhook,
+)
 from heat_zaqar_transport.resources.owner import open_as_engine
-from heat_zaqar_transport.wire import Snapshot, serialize, upkeep
+from heat_zaqar_transport.resources.turns import Turns
+from heat_zaqar_transport.wire import Ack, Goodbye, Snapshot, upkeep
 from heat_zaqar_transport.wire.errors import Retriable
+from heat_zaqar_transport.wire.parts import is_plain
 
 LOG = logging.getLogger(__name__)
 
 _DELETE = "DELETE"
+
+# Seconds that an ack may wait for the server. One that is gone by then is made again for
+# the result that the server sends again.
+ACK_TTL_S = 300
+# The queue, and this with it, is deleted in a moment.
+GOODBYE_TTL_S = 60
 
 
 @dataclass(frozen=True)
@@ -36,6 +52,7 @@ class ServerRow:
         document: Its metadata.
         generation: The `atomic_key` that belongs to it.
         channel: `None` when the server has none.
+        webhook: `None` when Zaqar does not call the server.
         deleting: Whether the server is on its way out.
         in_nova: Whether Nova made it; a DeployedServer's physical id is its resource's own.
     """
@@ -43,6 +60,7 @@ class ServerRow:
     document: dict[str, Any]
     generation: int
     channel: Channel | None
+    webhook: Webhook | None
     deleting: bool
     in_nova: bool
 
@@ -56,6 +74,13 @@ class ServerRow:
         config = self.document.get("os-collect-config") or {}
         named = (config.get("zaqar") or {}).get("channel")
         return self.channel if self.channel and self.channel.name == named else None
+
+
+# Reads a server's row as it is now.
+ReadRow = Callable[[], ServerRow | None]
+
+_POSTER = Poster()
+_TURNS = Turns()
 
 
 def read_server(context: RequestContext, server_id: str) -> ServerRow | None:
@@ -74,19 +99,65 @@ def read_resource(context: RequestContext, resource_id: int) -> ServerRow:
     return _reading(db_api.resource_get(context, resource_id, refresh=True, refresh_data=True))
 
 
-def publish(row: ServerRow | None) -> None:
+def publish(read: ReadRow) -> None:
     """Post a server's snapshot, unless it is there, and delete what it replaces.
 
-    Nothing happens for a server without a channel, or one that is being deleted.
+    Nothing happens for a server without a channel, or one that is being deleted. Callers
+    that come while another one posts take turns; by the time of its turn the row may be
+    newer, and those whose change was in it have nothing left to do.
+
+    Args:
+        read: Reads the row. It is called again when it is this caller's turn.
 
     Raises:
         TransportError: Zaqar did not take it, three tries long where that makes sense.
+        TooLarge: The metadata is larger than what can be carried.
         WireFormatError: The metadata cannot be told in a snapshot.
     """
-    if row is None or row.channel is None or row.deleting:
+    wanted = read()
+    if wanted is None or wanted.channel is None or wanted.deleting:
         return
+    with _TURNS.of(wanted.channel.name) as turn:
+        if turn.done is None or turn.done < wanted.generation:
+            turn.done = _publish_now(read()) or turn.done
+
+
+def restore(read: ReadRow) -> None:
+    """Publish, whatever has been posted before: the queue may have lost it.
+
+    Raises:
+        TransportError, TooLarge, WireFormatError: See `publish`.
+    """
+    _publish_now(read())
+
+
+def acknowledge(channel: Channel, ack: Ack) -> None:
+    """Tell the server that its result has been read.
+
+    Raises:
+        TransportError: It was not told; it will send its result again.
+    """
+    _POSTER.post(open_as_engine(channel.engine_metadata_url).post, ack, ACK_TTL_S)
+
+
+def say_goodbye(channel: Channel) -> None:
+    """Tell the server that its queues are about to be deleted.
+
+    Raises:
+        TransportError: It was not told.
+    """
+    goodbye = Goodbye(channel.name)
+    _POSTER.post(open_as_engine(channel.engine_metadata_url).post, goodbye, GOODBYE_TTL_S)
+
+
+def _publish_now(row: ServerRow | None) -> int | None:
+    """Publish a row; return its generation, or `None` when nothing may be published."""
+    if row is None or row.channel is None or row.deleting:
+        return None
     snapshot = Snapshot(row.channel.name, row.generation, row.document)
-    _put(open_as_engine(row.channel.engine_metadata_url), snapshot)
+    if _put(open_as_engine(row.channel.engine_metadata_url), snapshot):
+        _subscribe_again(row.channel, row.webhook)
+    return row.generation
 
 
 @retry(
@@ -95,26 +166,55 @@ def publish(row: ServerRow | None) -> None:
     wait=wait_random_exponential(multiplier=0.5, max=5),
     reraise=True,
 )
-def _put(queue: MessageQueue, snapshot: Snapshot) -> None:
-    todo = upkeep(snapshot, [(message.id, message.body) for message in queue.fetch()])
+def _put(queue: MessageQueue, snapshot: Snapshot) -> bool:
+    """Bring the queue up to the snapshot; tell whether it was empty."""
+    settings = options.get()
+    plain_bytes = settings.plain_snapshot_bytes
+    found = queue.fetch()
+    todo = upkeep(snapshot, found, plain=is_plain(snapshot, plain_bytes))
     if todo.post:
-        queue.post(serialize(snapshot), options.get().snapshot_ttl)
+        _POSTER.post(queue.post, snapshot, settings.snapshot_ttl, plain_bytes, todo.base)
         LOG.info("Channel %s: posted generation %d", snapshot.channel, snapshot.generation)
     # Only after the post: at no time is the queue without a snapshot.
     queue.delete(todo.delete)
+    return not found
+
+
+def _subscribe_again(channel: Channel, webhook: Webhook | None) -> None:
+    """Have Zaqar tell Heat, and call the server, as when the channel was made.
+
+    An empty queue may be new, or Zaqar has lost all that it held: subscriptions, too. One
+    that it still has is kept as it is.
+    """
+    subscribe_signals(channel.signal)
+    if webhook is not None and webhook.url is not None:
+        queue = open_as_engine(channel.engine_metadata_url)
+        queue.subscribe(webhook.url, options.get().channel_lifetime, PUSH_OPTIONS)
+
+
+def subscribe_signals(signal: SignalQueue) -> None:
+    """Have Zaqar call Heat for each message of a signal queue.
+
+    Raises:
+        TransportError: It does not.
+    """
+    url = signal.notify_url.reveal()
+    open_as_engine(signal.engine_url).subscribe(url, options.get().channel_lifetime)
 
 
 def _reading(row: models.Resource) -> ServerRow:
-    stored = {each.key: each for each in row.data}
-    channel = None
-    if SERVER_KEY in stored:
-        entry = stored[SERVER_KEY]
-        text = crypt.decrypt(entry.decrypt_method, entry.value) if entry.redact else entry.value
-        channel = Channel.parse(text)
+    stored = {each.key: _text_of(each) for each in row.data}
     return ServerRow(
         document=dict(row.rsrc_metadata or {}),
         generation=row.atomic_key or 0,
-        channel=channel,
+        channel=Channel.parse(stored[SERVER_KEY]) if SERVER_KEY in stored else None,
+        webhook=Webhook.parse(stored[WEBHOOK_KEY]) if WEBHOOK_KEY in stored else None,
         deleting=row.action == _DELETE,
         in_nova=row.physical_resource_id != row.uuid,
     )
+
+
+def _text_of(entry: Any) -> str:
+    """Return an entry of resource data in the clear."""
+    stored = crypt.decrypt(entry.decrypt_method, entry.value) if entry.redact else entry.value
+    return str(stored)

@@ -5,10 +5,11 @@ Everything that arrives is hostile until it has proved itself. A server can only
 answer for runs of its own: a result counts when its config is the present config of a
 deployment whose server is the one the queue belongs to. A late result of an earlier
 action names a config that is no longer the present one, and changes nothing; handling
-the same message twice does no more than once.
+the same message twice does no more than once. Each result is acked when nothing is left
+to do about it, recorded or not, so that its sender stops; a message is deleted last.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,14 +21,14 @@ from oslo_log import log as logging
 from oslo_utils import timeutils
 
 from heat_zaqar_transport.queues import MessageQueue
-from heat_zaqar_transport.wire import Hello, Result, parse
-from heat_zaqar_transport.wire.errors import WireFormatError
+from heat_zaqar_transport.wire import Ack, Hello, Message, QueuedMessage, Result, gather
+from heat_zaqar_transport.wire.errors import TransportError
+from heat_zaqar_transport.wire.parts import Gathered
 
 LOG = logging.getLogger(__name__)
 
-# Seconds that a look into the queue hides what it found from other engines: should this
-# one die, the messages come back after that. Zaqar's least is 60.
-CLAIM_TTL_S = 60
+# A message that lies in the queue for so many seconds should have been told by the notifier.
+OVERDUE_S = 5
 
 Deployment = Mapping[str, Any]
 
@@ -48,6 +49,19 @@ def deployments_of(context: RequestContext, server_id: str) -> list[Deployment]:
 
 
 @dataclass(frozen=True)
+class Swept:
+    """What came of a look into the queue.
+
+    Attributes:
+        said: Sentences for the event list.
+        ages_s: Seconds that each message lay there.
+    """
+
+    said: list[str]
+    ages_s: list[int]
+
+
+@dataclass(frozen=True)
 class Receiver:
     """Takes the messages of one signal queue.
 
@@ -58,6 +72,8 @@ class Receiver:
         rpc: Heat's engine client.
         deployments: Lists the deployments that this queue may answer for.
         publish: Sends the present snapshot again, for a hello.
+        acknowledge: Tells the server that a result has been read; `None`: it has no
+            queue to be told by, and expects nothing.
     """
 
     channel: str
@@ -65,39 +81,73 @@ class Receiver:
     rpc: EngineClient
     deployments: Callable[[], Iterable[Deployment]]
     publish: Callable[[], None]
+    acknowledge: Callable[[Ack], None] | None = None
 
-    def receive(self, body: object) -> str | None:
-        """Take one message's body.
+    def notified(self, body: object, queue: MessageQueue) -> list[str]:
+        """Take the message that a notification has brought, and clear it away.
+
+        It may be a part of a larger one, whose others lie in the queue. What has lain there
+        for longer than a notification takes is taken, too: nobody has told of it.
 
         Returns:
-            A sentence for the event list, or `None` when there was nothing to do.
+            Sentences for the event list.
         """
+        told = gather([QueuedMessage("", body)])
+        said = self._handle(told)
         try:
-            message = parse(body)
-        except WireFormatError as exc:
-            return self._refused(str(exc))
-        match message:
-            case Result() | Hello() if message.channel != self.channel:
-                return self._refused("the message names another channel")
-            case Result():
-                return self._record(message)
-            case Hello():
-                LOG.info("Channel %s: hello (%.40r)", self.channel, message.reason)
-                self.publish()
-                return None
-            case _:
-                return self._refused("neither a result nor a hello")
+            return said + self._clear(queue, body, in_part=bool(told.incomplete))
+        except TransportError as exc:
+            # What was delivered is dealt with; what stays in the queue is found by a sweep.
+            LOG.warning("Channel %s: the signal queue was not cleared: %s", self.channel, exc)
+            return said
 
     def sweep(self, queue: MessageQueue) -> "Swept":
         """Take whatever lies in the queue, and delete it.
 
         Messages stay in the queue when Zaqar's notifier has delivered them, and are
-        nowhere else when it could not.
+        nowhere else when it could not. Parts whose others are missing are left to wait.
+
+        Raises:
+            TransportError: The queue cannot be read, or not be cleared.
         """
-        found = queue.claim(CLAIM_TTL_S)
-        said = [self.receive(message.body) for message in found]
-        queue.delete(message.id for message in found)
-        return Swept([each for each in said if each], [message.age_s for message in found])
+        gathered = gather(queue.fetch())
+        carriers = [each for found in gathered.found for each in found.carriers]
+        said = self._handle(gathered)
+        queue.delete(_ids_of(gathered))
+        return Swept(said, [each.age_s for each in carriers])
+
+    def _clear(self, queue: MessageQueue, body: object, *, in_part: bool) -> list[str]:
+        """Delete what was delivered, and take what nobody has told of, or what is whole now."""
+        queued = queue.fetch()
+        delivered = [each.id for each in queued if each.body == body and not in_part]
+        rest = [each for each in queued if each.id not in delivered]
+        if in_part and all(each.body != body for each in rest):
+            # Zaqar tells of a message before it stores it.
+            rest.append(QueuedMessage("", body))
+        due = _due(rest, body)
+        said = self._handle(due)
+        queue.delete([*delivered, *_ids_of(due)])
+        return said
+
+    def _handle(self, gathered: Gathered) -> list[str]:
+        said = [self._refused(each.reason) for each in gathered.rejected]
+        said += [sentence for each in gathered.found if (sentence := self._take(each.message))]
+        return said
+
+    def _take(self, message: Message) -> str | None:
+        """Take one message; return a sentence, or `None` when there was nothing to do."""
+        match message:
+            case Result() | Hello() if message.channel != self.channel:
+                return self._refused("the message names another channel")
+            case Result():
+                said = self._record(message)
+                self._acknowledge(message)
+                return said
+            case Hello():
+                self._answer(message)
+                return None
+            case _:
+                return self._refused("neither a result nor a hello")
 
     def _record(self, result: Result) -> str | None:
         for deployment in self.deployments():
@@ -114,22 +164,26 @@ class Receiver:
         LOG.info("Channel %s: %s", self.channel, said or "the result was recorded before")
         return said if said is None else str(said)
 
+    def _acknowledge(self, result: Result) -> None:
+        if self.acknowledge is None:
+            return
+        try:
+            self.acknowledge(Ack(self.channel, result.config_id, result.attempt))
+        except TransportError as exc:
+            # The server sends it again, and that one is acked.
+            LOG.warning("Channel %s: no ack: %s", self.channel, exc)
+
+    def _answer(self, hello: Hello) -> None:
+        LOG.info("Channel %s: hello (%.40r)", self.channel, hello.reason)
+        try:
+            self.publish()
+        except TransportError as exc:
+            # The server asks again. What lies behind the hello must not wait for that.
+            LOG.warning("Channel %s: a hello is not answered: %s", self.channel, exc)
+
     def _refused(self, reason: str) -> str:
         LOG.warning("Channel %s: refused a message: %s", self.channel, reason)
         return f"refused a message from the server: {reason}"
-
-
-@dataclass(frozen=True)
-class Swept:
-    """What was found in a queue.
-
-    Attributes:
-        said: Sentences for the event list.
-        ages_s: Seconds that each message lay there.
-    """
-
-    said: list[str]
-    ages_s: list[int]
 
 
 def unwrapped(details: object) -> object:
@@ -138,3 +192,24 @@ def unwrapped(details: object) -> object:
     The notifier sends `{"body", "ttl", "queue_name", "Message_Type"}`.
     """
     return details.get("body") if isinstance(details, dict) else details
+
+
+def _due(queued: Sequence[QueuedMessage], body: object) -> Gathered:
+    """Return what is overdue, and what the part with this body has made whole."""
+    gathered = gather(queued)
+    overdue = {each.id for each in queued if each.age_s >= OVERDUE_S}
+    return Gathered(
+        found=tuple(
+            found
+            for found in gathered.found
+            if any(each.body == body or each.id in overdue for each in found.carriers)
+        ),
+        incomplete=(),
+        rejected=tuple(each for each in gathered.rejected if each.message_id in overdue),
+    )
+
+
+def _ids_of(gathered: Gathered) -> list[str]:
+    ids = [each.id for found in gathered.found for each in found.carriers]
+    ids += [each.message_id for each in gathered.rejected]
+    return [each for each in ids if each]

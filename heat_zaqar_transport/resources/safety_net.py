@@ -9,8 +9,7 @@ what the notifier should have told, no interval grows, until it tells again.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-# A message that lay in the queue for so many seconds should have been told by the notifier.
-OVERDUE_S = 5
+from heat_zaqar_transport.resources.receive import OVERDUE_S
 
 
 @dataclass
@@ -63,12 +62,16 @@ class SafetyNet:
         self._looked_at = now
         return True
 
-    def looked(self, found: Sequence[int]) -> None:
+    def looked(self, found: Sequence[int] | None) -> None:
         """Take notice of a look.
 
         Args:
-            found: Ages of the messages that were found, in seconds.
+            found: Ages of the messages that were found, in seconds; `None`: it could not
+                be looked. That is tried again soon.
         """
+        if found is None:
+            self._interval_s = self.first_s
+            return
         self._found = self._found or bool(found)
         if max(found, default=0) >= OVERDUE_S:
             self.notifier.silent = True

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """OS::Heat::DeployedServer and OS::Nova::Server with a channel over Zaqar."""
 
+import functools
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,11 +17,16 @@ from heat_zaqar_transport.queues import PUSH_OPTIONS
 from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, publish, receive, schema, transports
 from heat_zaqar_transport.resources.owner import QueueOwner, open_as_engine
+from heat_zaqar_transport.resources.publish import ServerRow
 from heat_zaqar_transport.resources.wishes import COLLECTOR, SECTION, WEBHOOK_URL, Unfit, Wishes
 from heat_zaqar_transport.wire import digest_of
 from heat_zaqar_transport.wire.errors import TransportError
 
 LOG = logging.getLogger(__name__)
+
+# Seconds that an agent gets to read that its channel is about to be deleted. One that is
+# pushed reads it in a fraction of that; one that polls may miss it.
+GOODBYE_S = 1.0
 
 
 class ChannelServer(QueueOwner):
@@ -79,9 +86,17 @@ class ChannelServer(QueueOwner):
     def _delete(self) -> Any:
         channel = self.channel()
         if channel is not None:
+            _say_goodbye(channel)
             self.destroy_queues(channel.queue_names)
             self.data_delete(channels.SERVER_KEY)
         return super()._delete()
+
+    def handle_check(self) -> None:
+        """Check the server as Heat does, and put back what Zaqar may have lost."""
+        check = getattr(super(), "handle_check", None)
+        if check is not None:
+            check()
+        self.restore()
 
     # Heat to server.
 
@@ -134,7 +149,14 @@ class ChannelServer(QueueOwner):
 
     def publish(self) -> None:
         """Post the present snapshot, if the server has a channel."""
-        publish.publish(publish.read_resource(self.context, self.id))
+        publish.publish(self._row)
+
+    def restore(self) -> None:
+        """Post it if the queue has it not, whatever has been posted before."""
+        publish.restore(self._row)
+
+    def _row(self) -> ServerRow:
+        return publish.read_resource(self.context, self.id)
 
     def handle_update(
         self, json_snippet: rsrc_defn.ResourceDefinition, tmpl_diff: Any, prop_diff: Any
@@ -256,13 +278,11 @@ class ChannelServer(QueueOwner):
         channel = self.channel()
         if channel is None:
             raise resource.NoActionRequired(self.name, "the server has no channel")
-        receiver = self._receiver(channel)
-        said = [receiver.receive(receive.unwrapped(details))]
-        said += _swept(receiver, channel)
-        sentences = list(dict.fromkeys(each for each in said if each))
-        if not sentences:
+        queue = open_as_engine(channel.signal.engine_url)
+        said = self._receiver(channel).notified(receive.unwrapped(details), queue)
+        if not said:
             raise resource.NoActionRequired(self.name, "nothing new")
-        return "; ".join(sentences)
+        return "; ".join(dict.fromkeys(said))
 
     def _receiver(self, channel: channels.Channel) -> receive.Receiver:
         return receive.Receiver(
@@ -270,18 +290,23 @@ class ChannelServer(QueueOwner):
             context=self.context,
             rpc=self.rpc_client(),
             deployments=lambda: receive.deployments_of(self.context, self.resource_id),
-            publish=self.publish,
+            publish=self.restore,
+            acknowledge=functools.partial(publish.acknowledge, channel),
         )
 
 
-def _swept(receiver: receive.Receiver, channel: channels.Channel) -> list[str]:
-    """Clear the signal queue of what has been delivered, this message too."""
+def _say_goodbye(channel: channels.Channel) -> None:
+    """Tell the agent, and let it hear it.
+
+    Afterwards it finds an empty queue. To ask for a snapshot then would make the signal queue
+    anew, and nobody would ever delete that.
+    """
     try:
-        return receiver.sweep(open_as_engine(channel.signal.engine_url)).said
+        publish.say_goodbye(channel)
     except TransportError as exc:
-        # What was delivered is recorded; what stays in the queue is harmless there.
-        LOG.warning("Channel %s: the signal queue was not cleared: %s", channel.name, exc)
-        return []
+        LOG.warning("Channel %s: the server is not told of the end: %s", channel.name, exc)
+    else:
+        time.sleep(GOODBYE_S)
 
 
 def _forget_other_sources(config: dict[str, Any]) -> None:

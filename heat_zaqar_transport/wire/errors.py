@@ -6,6 +6,7 @@
     HeatZaqarError
     ├── WireFormatError         a body that is not what docs/wire-format.md says
     │   └── UnknownVersion      a format version this code does not speak
+    ├── TooLarge                a message that no number of posts may carry; names both sizes
     ├── NotConfigured           an option that is missing or unusable; names it
     ├── StateError              the local state directory cannot be read or written
     ├── HookFailed              a deployment's hook could not give a result
@@ -56,6 +57,28 @@ class UnknownVersion(WireFormatError):
         )
         self.found = found
         self.spoken = spoken
+
+
+class TooLarge(HeatZaqarError):
+    """A message is larger than what can be carried.
+
+    Attributes:
+        kind: What: a snapshot, or a result.
+        found_bytes: Its size.
+        limit_bytes: What can be carried.
+    """
+
+    def __init__(self, kind: str, found_bytes: int, limit_bytes: int) -> None:
+        super().__init__(kind, found_bytes, limit_bytes)
+        self.kind = kind
+        self.found_bytes = found_bytes
+        self.limit_bytes = limit_bytes
+
+    def __str__(self) -> str:
+        return (
+            f"the {self.kind} takes {self.found_bytes} bytes, "
+            f"and at most {self.limit_bytes} bytes can be carried over Zaqar"
+        )
 
 
 class NotConfigured(HeatZaqarError):

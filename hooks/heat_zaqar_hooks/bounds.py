@@ -11,8 +11,12 @@ from typing import Any
 
 from heat_zaqar_hooks.results import FAILED_STATUS, STATUS, STDERR, STDOUT, Outputs, failed
 
-# A Zaqar post takes 262144 bytes by default ([transport] max_messages_post_size); the rest
-# is room for the message around the outputs.
+# What a result is cut to when it is there. Our own channel carries it, in several posts if
+# need be.
+MAX_RESULT_BYTES = 3 * 512 * 1024
+
+# For the other transports. A Zaqar post takes 262144 bytes by default ([transport]
+# max_messages_post_size); the rest is room for the message around the outputs.
 MAX_SIGNAL_BYTES = 200 * 1024
 
 # Kept free for the line that says how much was cut.

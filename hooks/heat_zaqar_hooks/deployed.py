@@ -57,5 +57,13 @@ class Deployed:
         durable.remove(self.path(config_id))
         durable.remove(self._result_path(config_id))
 
+    def remove_litter(self) -> None:
+        """Remove what writes left behind that a crash cut short; the runner alone writes.
+
+        Raises:
+            StateError: The disk is unwilling.
+        """
+        durable.remove_litter(self._directory)
+
     def _result_path(self, config_id: str) -> Path:
         return self._directory / f"{config_id}.notify.json"

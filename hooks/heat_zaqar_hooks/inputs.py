@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The input values of a derived config. They hold passwords and signed URLs: never log one."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -65,6 +66,29 @@ class Inputs:
         if value is None:
             raise UnusableConfig(self.which, f"input {name} is missing")
         return value
+
+    def seconds(self, name: str) -> float | None:
+        """Return a number of seconds, given as a number or a text; `None`: it is not given.
+
+        Raises:
+            UnusableConfig: It is anything else, or not more than 0.
+        """
+        value = self._values.get(name)
+        if value is None or value == "":
+            return None
+        number = _number(value)
+        if not (math.isfinite(number) and number > 0):
+            raise UnusableConfig(self.which, f"input {name} is no number of seconds above 0")
+        return number
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return math.nan
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def _is_input(item: object) -> bool:

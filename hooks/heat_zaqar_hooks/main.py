@@ -4,7 +4,7 @@
 import argparse
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from heat_zaqar_collector import settings
@@ -12,14 +12,14 @@ from heat_zaqar_collector.settings import Settings
 from heat_zaqar_hooks import logs
 from heat_zaqar_hooks.deployed import Deployed
 from heat_zaqar_hooks.places import Places
+from heat_zaqar_hooks.reboot import Reboot
 from heat_zaqar_hooks.runner import Runner, only_runner
+from heat_zaqar_hooks.script import ScriptPlaces
 from heat_zaqar_hooks.sending import Sender
 from heat_zaqar_hooks.states import Store
 from heat_zaqar_transport.wire.errors import HeatZaqarError
 
 LOG = logging.getLogger(__name__)
-
-BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 _DESCRIPTION = """\
 Run each deployment of this server that has not run yet, and send its result to Heat.
@@ -34,19 +34,29 @@ environment (with defaults):
   HEAT_CONFIG_NOTIFY    program that sends results (none: this one does)
   HEAT_ZAQAR_CONFIG     agent's configuration files, ":" between them
                         (/etc/os-collect-config.conf); section [zaqar] is read
+  HEAT_ZAQAR_BOOT_ID_FILE
+                        holds another text after each boot
+                        (/proc/sys/kernel/random/boot_id)
+  HEAT_SCRIPT_WORKING, HEAT_SCRIPT_OUTPUTS
+                        as for heat-config-hook-script
+
+environment of hooks, besides all of this:
+  HEAT_DEPLOY_ATTEMPT   1, and one more after each reboot that the hook asked for
+                        by its exit status 194
 
 exit status:
   0  every deployment has been answered, failed ones too
-  1  something could not be read or sent; the log on standard error says what"""
+  1  something could not be read or sent, or a hook asked for a reboot; the log on
+     standard error says what"""
 
 
-def run(places: Places, agent: Settings, boot_id: str) -> int:
+def run(places: Places, agent: Settings, scripts: ScriptPlaces) -> int:
     """Run and answer what is in the list, as the only runner of this server.
 
     Args:
         places: Files and directories.
         agent: The agent's settings.
-        boot_id: The kernel's; empty: not known.
+        scripts: Directories of the script hook, where killed ones leave something behind.
 
     Returns:
         How many configs are left without an answer.
@@ -55,13 +65,18 @@ def run(places: Places, agent: Settings, boot_id: str) -> int:
         StateError: The list or the state directory cannot be used.
     """
     deployed = Deployed(places.deployed_dir)
+    send = Sender(lambda: agent, deployed, places.notify_program)
     runner = Runner(
         config_list=places.config_list,
         hook_dirs=places.hook_dirs,
         store=Store(agent.state_dir),
         deployed=deployed,
-        send=Sender(lambda: agent, deployed, places.notify_program),
-        boot_id=boot_id,
+        send=send,
+        ack_channel=send.ack_channel,
+        reboot=Reboot(agent.reboot_command),
+        boot_id=_boot_id(places.boot_id_file),
+        limit_s=agent.deploy_timeout_s,
+        clean=scripts.clean,
     )
     with only_runner(agent.state_dir):
         return runner.run()
@@ -72,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _parser().parse_args(argv)
     logs.configure()
     try:
-        return min(run(Places.from_environ(os.environ), settings.load(), _boot_id()), 1)
+        return min(_run(os.environ), 1)
     except HeatZaqarError as exc:
         LOG.error("%s", exc)
     except Exception as exc:
@@ -80,9 +95,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _boot_id() -> str:
+def _run(environ: Mapping[str, str]) -> int:
+    scripts = ScriptPlaces.from_environ(environ)
+    return run(Places.from_environ(environ), settings.load(), scripts)
+
+
+def _boot_id(path: Path) -> str:
+    """Return what tells this boot from others; empty: not known."""
     try:
-        return BOOT_ID_FILE.read_text(encoding="ascii").strip()
+        return path.read_text(encoding="ascii").strip()
     except OSError:
         return ""
 

@@ -1,25 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`heat-config-notify CONFIG.json < result.json`: sends one result to Heat."""
+"""`heat-config-notify CONFIG.json < result.json`: sends one result to Heat.
+
+What Heat acks is put into the outbox first, the deployment's record: the agent posts it
+again until the ack is there. Not while the runner runs that deployment's hook, whose
+result is yet to come.
+"""
 
 import argparse
+import functools
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from heat_zaqar_collector import settings
 from heat_zaqar_hooks import logs, signals
-from heat_zaqar_hooks.bounds import bounded
+from heat_zaqar_hooks.bounds import MAX_RESULT_BYTES, bounded
+from heat_zaqar_hooks.configs import is_id
 from heat_zaqar_hooks.inputs import Inputs
 from heat_zaqar_hooks.results import Outputs, parse_outputs
 from heat_zaqar_hooks.sending import Sleep, deliver
 from heat_zaqar_hooks.signals.base import Agent
+from heat_zaqar_hooks.states import Deployment, State, Store, utc_now
 from heat_zaqar_transport import durable
 from heat_zaqar_transport.wire.errors import HeatZaqarError, StateError
 
 LOG = logging.getLogger(__name__)
+
+# The hook still runs, or will run again: its own result is yet to come.
+_IN_THE_RUNNERS_HANDS = (State.RUNNING, State.REBOOTING)
 
 _DESCRIPTION = """\
 Send one deployment's result to Heat, by the transport that the config's inputs name.
@@ -55,9 +66,17 @@ def run(config_path: Path, result: str, agent: Agent, sleep: Sleep = time.sleep)
         NotConfigured: The agent lacks an option for it.
         TransportError: It was not delivered.
     """
-    signal = signals.choose(_inputs(config_path), agent)
-    deliver(signal, bounded(_outputs(result)), sleep)
-    return signal.transport
+    document = _document(config_path)
+    inputs = Inputs.parse(document)
+    outputs = bounded(_outputs(result), MAX_RESULT_BYTES)
+    channel = signals.ack_channel(inputs, agent)
+    if channel is None or not is_id(inputs.which):
+        return _send(inputs, outputs, agent, 1, sleep)
+    store = Store(agent().state_dir)
+    kept = _kept(store, _unkept(document, inputs).finished(outputs, utc_now(), channel))
+    transport = _send(inputs, outputs, agent, kept.attempt, sleep)
+    _note_sent(store, kept)
+    return transport
 
 
 def main(argv: Sequence[str] | None = None, stdin: TextIO | None = None) -> int:
@@ -66,7 +85,7 @@ def main(argv: Sequence[str] | None = None, stdin: TextIO | None = None) -> int:
     logs.configure()
     try:
         result = (stdin or sys.stdin).read()
-        transport = run(arguments.config, result, settings.load)
+        transport = run(arguments.config, result, functools.cache(settings.load))
     except HeatZaqarError as exc:
         LOG.error("not sent: %s", exc)
         return 1
@@ -77,13 +96,51 @@ def main(argv: Sequence[str] | None = None, stdin: TextIO | None = None) -> int:
     return 0
 
 
-def _inputs(path: Path) -> Inputs:
+def _send(inputs: Inputs, outputs: Outputs, agent: Agent, attempt: int, sleep: Sleep) -> str:
+    signal = signals.choose(inputs, agent, attempt)
+    deliver(signal, outputs, sleep)
+    return signal.transport
+
+
+def _unkept(document: Mapping[str, Any], inputs: Inputs) -> Deployment:
+    """Return the record of a config that the runner knows nothing of."""
+    name, group = document.get("name"), document.get("group")
+    return Deployment(
+        inputs.which,
+        name if isinstance(name, str) else "",
+        group if isinstance(group, str) else None,
+    )
+
+
+def _kept(store: Store, finished: Deployment) -> Deployment:
+    """Put a result into the outbox, and return the record as it is then.
+
+    Whatever the state directory is like, the result is to be sent.
+    """
+    try:
+        present = store.read(finished.config_id)
+        if present and present.state in _IN_THE_RUNNERS_HANDS:
+            return present
+        return store.write(finished)
+    except StateError as exc:
+        LOG.warning("%s; the result is sent without being kept", exc)
+        return finished
+
+
+def _note_sent(store: Store, kept: Deployment) -> None:
+    try:
+        store.advance(kept.config_id, kept.attempt, State.SENT)
+    except StateError as exc:
+        LOG.warning("%s; the agent will send the result again", exc)
+
+
+def _document(path: Path) -> dict[str, Any]:
     document = durable.read_json(path)
     if document is None:
         raise StateError(path, "there is no such file")
     if not isinstance(document, dict):
         raise StateError(path, "is no JSON object")
-    return Inputs.parse(document)
+    return document
 
 
 def _outputs(text: str) -> Outputs:

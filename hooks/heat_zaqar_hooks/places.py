@@ -9,9 +9,12 @@ CONFIG_LIST_VARIABLE = "HEAT_SHELL_CONFIG"
 DEPLOYED_VARIABLE = "HEAT_CONFIG_DEPLOYED"
 HOOKS_VARIABLE = "HEAT_CONFIG_HOOKS"
 NOTIFY_VARIABLE = "HEAT_CONFIG_NOTIFY"
+# Not of heat-agents: lets a directory that stands for a server be "rebooted".
+BOOT_ID_VARIABLE = "HEAT_ZAQAR_BOOT_ID_FILE"
 
 DEFAULT_CONFIG_LIST = "/var/run/heat-config/heat-config"
 DEFAULT_DEPLOYED = "/var/lib/heat-config/deployed"
+DEFAULT_BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id"
 DEFAULT_HOOK_DIRS = (
     Path("/usr/libexec/heat-config/hooks"),
     Path("/var/lib/heat-config/hooks"),
@@ -27,12 +30,14 @@ class Places:
         deployed_dir: Gets `<config id>.json` of each config before its hook runs.
         hook_dirs: Searched in this order for a hook.
         notify_program: Run to send a result, as heat-agents does; `None`: our own code.
+        boot_id_file: Holds another text after each boot.
     """
 
     config_list: Path
     deployed_dir: Path
     hook_dirs: tuple[Path, ...]
     notify_program: str | None = None
+    boot_id_file: Path = Path(DEFAULT_BOOT_ID_FILE)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Places":
@@ -43,4 +48,5 @@ class Places:
             deployed_dir=Path(environ.get(DEPLOYED_VARIABLE) or DEFAULT_DEPLOYED),
             hook_dirs=(Path(own_hooks), *DEFAULT_HOOK_DIRS) if own_hooks else DEFAULT_HOOK_DIRS,
             notify_program=environ.get(NOTIFY_VARIABLE) or None,
+            boot_id_file=Path(environ.get(BOOT_ID_VARIABLE) or DEFAULT_BOOT_ID_FILE),
         )

@@ -20,6 +20,10 @@ STATUS = "deploy_status_code"
 
 # Status of a deployment that failed without an exit status to tell.
 FAILED_STATUS = 1
+# What timeout(1) returns for a program that it ended.
+TIMED_OUT_STATUS = 124
+# What a hook ends with to be run again after a reboot, as scripts of AWS Systems Manager do.
+REBOOT_STATUS = 194
 # What a shell adds to the number of the signal that ended a program.
 SIGNAL_BASE = 128
 
@@ -53,6 +57,9 @@ def from_run(hook: str, run: HookRun) -> Outputs:
         hook: The hook's name, for a reason.
         run: What it left behind.
     """
+    if run.timed_out_s is not None:
+        reason = f"timed out after {run.timed_out_s:.10g} s"
+        return failed(reason, stdout=run.stdout, stderr=run.stderr, status=TIMED_OUT_STATUS)
     told = parse_outputs(run.stdout)
     if told is None and run.returncode == 0:
         reason = f"hook {hook} gave no JSON object on its standard output"

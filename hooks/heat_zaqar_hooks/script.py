@@ -70,6 +70,10 @@ class ScriptPlaces:
             Path(environ.get(OUTPUTS_VARIABLE) or DEFAULT_OUTPUTS),
         )
 
+    def clean(self, config_id: str) -> None:
+        """Remove a script and its outputs, which a hook that was killed leaves behind."""
+        _remove(self.working_dir / config_id, self.outputs_dir / config_id)
+
 
 def run(document: Mapping[str, Any], places: ScriptPlaces, environ: Mapping[str, str]) -> Outputs:
     """Run a config's script and return its outputs; what cannot be run is a failed result.

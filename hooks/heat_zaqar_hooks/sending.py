@@ -13,6 +13,7 @@ from typing import Any
 import tenacity
 
 from heat_zaqar_hooks import signals
+from heat_zaqar_hooks.bounds import MAX_RESULT_BYTES, MAX_SIGNAL_BYTES, bounded
 from heat_zaqar_hooks.configs import Config
 from heat_zaqar_hooks.deployed import Deployed
 from heat_zaqar_hooks.signals.base import Agent, Signal
@@ -33,7 +34,7 @@ Sleep = Callable[[float], None]
 
 
 def deliver(signal: Signal, outputs: Mapping[str, Any], sleep: Sleep = time.sleep) -> None:
-    """Send outputs, and again after errors that may pass.
+    """Send outputs, cut to what the transport carries, and again after errors that may pass.
 
     Raises:
         TransportError: The last attempt's error, or the first that will not pass.
@@ -47,7 +48,7 @@ def deliver(signal: Signal, outputs: Mapping[str, Any], sleep: Sleep = time.slee
         sleep=sleep,
         reraise=True,
     )
-    retrying(signal.send, outputs)
+    retrying(signal.send, bounded(outputs, signal.limit_bytes))
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ class Sender:
     notify_program: str | None = None
     sleep: Sleep = time.sleep
 
-    def __call__(self, config: Config, outputs: Mapping[str, Any]) -> str:
-        """Send the outputs of a config's run.
+    def __call__(self, config: Config, outputs: Mapping[str, Any], attempt: int) -> str:
+        """Send the outputs of an attempt at a config.
 
         Returns:
             The transport's name, for the log.
@@ -77,14 +78,21 @@ class Sender:
             NotConfigured: The agent lacks an option for it.
             TransportError: It was not delivered.
         """
-        signal = self._signal(config)
+        signal = self._signal(config, attempt)
         deliver(signal, outputs, self.sleep)
         return signal.transport
 
-    def _signal(self, config: Config) -> Signal:
-        if self.notify_program:
-            return ExternalSignal(self.notify_program, self.deployed.path(config.id))
-        return signals.choose(config.inputs, self.agent)
+    def ack_channel(self, config: Config) -> str | None:
+        """Return the channel on which Heat acks this config's result; `None`: on none."""
+        return signals.ack_channel(config.inputs, self.agent)
+
+    def _signal(self, config: Config, attempt: int) -> Signal:
+        if self.notify_program is None:
+            return signals.choose(config.inputs, self.agent, attempt)
+        # A program that knows the channel is ours, or as able; it finds the attempt in the
+        # record.
+        limit = MAX_RESULT_BYTES if self.ack_channel(config) else MAX_SIGNAL_BYTES
+        return ExternalSignal(self.notify_program, self.deployed.path(config.id), limit)
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:

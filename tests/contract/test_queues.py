@@ -3,8 +3,9 @@
 import pytest
 
 from heat_zaqar_transport import queues
-from heat_zaqar_transport.resources.channel import ENGINE_METHODS, ENGINE_SIGNAL_PATHS, new_name
-from heat_zaqar_transport.testing import MAX_POST_BYTES, MemoryQueue
+from heat_zaqar_transport.resources.channel import ENGINE_METHODS, ENGINE_PATHS, new_name
+from heat_zaqar_transport.testing import MemoryQueue
+from heat_zaqar_transport.wire import Limits
 from heat_zaqar_transport.wire.errors import RequestRefused
 
 
@@ -16,7 +17,7 @@ def keystone_queue(cloud):
 
 def signed_queue(cloud):
     owner = keystone_queue(cloud)
-    return queues.open_signed(owner.sign(ENGINE_SIGNAL_PATHS, ENGINE_METHODS, 600))
+    return queues.open_signed(owner.sign(ENGINE_PATHS, ENGINE_METHODS, 600))
 
 
 @pytest.fixture(params=["memory", "zaqar by Keystone", "zaqar by signature"])
@@ -33,7 +34,6 @@ def bodies(messages):
 
 def test_a_queue_that_nobody_posted_to_is_empty(queue):
     assert queue.fetch() == []
-    assert queue.claim(60) == []
 
 
 def test_what_is_posted_is_listed_in_order_and_stays(queue):
@@ -68,27 +68,23 @@ def test_deleting(queue):
     assert queue.fetch() == []
 
 
-def test_claimed_messages_are_hidden_and_can_be_deleted(queue):
-    for n in range(3):
-        queue.post({"n": n}, 120)
-    claimed = queue.claim(60, limit=2)
-    assert bodies(claimed) == [{"n": 0}, {"n": 1}]
-    assert bodies(queue.fetch()) == [{"n": 2}]
-    assert bodies(queue.claim(60)) == [{"n": 2}]
-    assert queue.claim(60) == []
-    queue.delete(message.id for message in claimed)
-
-
 @pytest.mark.parametrize("ttl_s", [59, 1209601])
-def test_a_ttl_beyond_the_limits_is_refused(queue, ttl_s):
-    with pytest.raises(RequestRefused, match="TTL"):
+def test_a_ttl_beyond_the_limits_is_refused_and_the_longest_is_told(queue, ttl_s):
+    with pytest.raises(RequestRefused, match="TTL") as caught:
         queue.post({}, ttl_s)
+    assert Limits(longest_ttl_s=10**9).learned(caught.value.problem) == Limits()
 
 
-def test_a_body_that_is_too_large_is_refused_with_the_limit(queue):
-    with pytest.raises(RequestRefused, match=str(MAX_POST_BYTES)):
-        queue.post({"text": "x" * MAX_POST_BYTES}, 60)
-    queue.post({"text": "x" * (MAX_POST_BYTES - 1000)}, 60)
+def test_a_post_that_is_too_large_is_refused_and_the_limit_is_told(queue):
+    with pytest.raises(RequestRefused) as caught:
+        queue.post({"text": "x" * Limits().post_bytes}, 60)
+    assert Limits(post_bytes=10**9).learned(caught.value.problem) == Limits()
+
+
+def test_the_largest_body_that_is_said_to_fit_does(queue):
+    room = Limits().body_bytes - len('{"text": ""}')
+    queue.post({"text": "x" * room}, 1209600)
+    assert [len(each.body["text"]) for each in queue.fetch()] == [room]
 
 
 def test_a_body_is_a_copy(queue):

@@ -7,6 +7,8 @@ from heat_zaqar_transport.resources import channel
 from heat_zaqar_transport.wire import Secret
 from heat_zaqar_transport.wire.errors import AccessRefused, RequestRefused, TransportError
 
+NOWHERE = "http://127.0.0.1:9/nowhere"
+
 
 @pytest.fixture(scope="module")
 def owner(cloud):
@@ -25,7 +27,7 @@ def test_the_metadata_url_reads_and_does_nothing_else(owner):
     (message,) = queue.fetch()
     assert message.body == {"n": 1}
     for forbidden in (lambda: queue.post({}, 60), lambda: queue.delete([message.id]),
-                      lambda: queue.claim(60)):  # fmt: skip
+                      lambda: queue.subscribe(NOWHERE, 600)):  # fmt: skip
         with pytest.raises(AccessRefused):
             forbidden()
     assert len(owner.fetch()) == 1
@@ -34,7 +36,8 @@ def test_the_metadata_url_reads_and_does_nothing_else(owner):
 def test_the_signal_url_posts_and_does_nothing_else(owner):
     queue = queues.open_signed(signed(owner, channel.SERVER_SIGNAL_METHODS))
     message_id = queue.post({"n": 2}, 60)
-    for forbidden in (queue.fetch, lambda: queue.delete([message_id]), lambda: queue.claim(60)):
+    for forbidden in (queue.fetch, lambda: queue.delete([message_id]),
+                      lambda: queue.subscribe(NOWHERE, 600)):  # fmt: skip
         with pytest.raises(AccessRefused):
             forbidden()
     owner.delete([message_id])
@@ -58,9 +61,10 @@ def _replaced(url, **fields):
     return type(url)(**{**vars(url), **fields})
 
 
-def test_subscribing_twice_is_once(cloud, owner):
-    for _ in range(2):
-        owner.subscribe("http://127.0.0.1:9/nowhere", 600)
+def test_subscribing_twice_is_once_by_the_engines_signature_too(cloud, owner):
+    engine = queues.open_signed(owner.sign(channel.ENGINE_PATHS, channel.ENGINE_METHODS, 600))
+    for queue in (owner, engine, engine):
+        queue.subscribe(NOWHERE, 600)
     answer = cloud.demo_session().get(
         f"{cloud.zaqar_url}/v2/queues/{owner.name}/subscriptions",
         headers={"Client-ID": "3381af92-2b9e-11e3-b191-71861300734c"},
@@ -71,7 +75,7 @@ def test_subscribing_twice_is_once(cloud, owner):
 def test_destroying_takes_the_subscriptions_too(cloud):
     queue = queues.open_with_keystone(cloud.demo_session(), channel.new_name("test"))
     queue.post({}, 60)
-    queue.subscribe("http://127.0.0.1:9/nowhere", 600)
+    queue.subscribe(NOWHERE, 600)
     queue.destroy()
     headers = {"Client-ID": "3381af92-2b9e-11e3-b191-71861300734c"}
     session = cloud.demo_session()

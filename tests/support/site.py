@@ -26,9 +26,13 @@ class Site:
         self._stacks.append(stack)
         return stack.create(template, **parameters)
 
-    def guest(self, collect_config=None, name="server", **options):
+    def new_directory(self, name="server"):
+        """Return a directory for a guest, not made yet."""
+        return self._directory / f"{name}-{next(_numbers)}"
+
+    def guest(self, collect_config=None, name="server", directory=None, **options):
         """Lay out a guest and give it its boot configuration; it is not started yet."""
-        guest = Guest.create(self._directory / f"{name}-{next(_numbers)}", name=name, **options)
+        guest = Guest.create(directory or self.new_directory(name), name=name, **options)
         self.guests.append(guest)
         if collect_config is not None:
             guest.boot_config(collect_config)

@@ -19,23 +19,40 @@ class Stack:
         self.id = None
         self.updated_before = None
 
-    def create(self, template, **parameters):
-        """Start the creation; `template` is a name under templates/, or a dictionary."""
+    def create(self, template, files=None, timeout_mins=5, **parameters):
+        """Start the creation; `template` is a name under templates/, or a dictionary.
+
+        Args:
+            template: What to make.
+            files: Templates that it names, by name.
+            timeout_mins: Of the creation, and of each update.
+            parameters: Of the template.
+        """
         text = (TEMPLATES / f"{template}.yaml").read_text() if isinstance(template, str) else None
         self.template = text or yaml.safe_dump(template)
+        self.timeout_mins = timeout_mins
         answer = self.heat.stacks.create(
-            stack_name=self.name, template=self.template, parameters=parameters, timeout_mins=5
+            stack_name=self.name,
+            template=self.template,
+            files=_dumped(files),
+            parameters=parameters,
+            timeout_mins=timeout_mins,
         )
         self.id = answer["stack"]["id"]
         return self
 
-    def update(self, template=None, **parameters):
+    def update(self, template=None, files=None, **parameters):
         self.template = yaml.safe_dump(template) if template else self.template
         # Heat tells the time of an update in whole seconds; the next one must show another.
         time.sleep(1)
         self.updated_before = self.show().updated_time
         self.heat.stacks.update(
-            self.id, template=self.template, parameters=parameters, existing=True, timeout_mins=5
+            self.id,
+            template=self.template,
+            files=_dumped(files),
+            parameters=parameters,
+            existing=True,
+            timeout_mins=self.timeout_mins,
         )
 
     def delete(self):
@@ -105,3 +122,7 @@ class Stack:
 
     def outputs(self):
         return {each["output_key"]: each.get("output_value") for each in self.show().outputs}
+
+
+def _dumped(files):
+    return {name: yaml.safe_dump(template) for name, template in (files or {}).items()}

@@ -48,6 +48,7 @@ def _websocket(settings: Settings, source: Source) -> Push:
         ),
         list_ids=lambda token: _list_ids(queue, token, settings),
         is_news=lambda page: not source.knows(page),
+        is_gone=lambda: source.farewell.gone,
     )
     return WebsocketPush(line)
 

@@ -48,6 +48,7 @@ class Line:
             remembers the token, which the websocket server alone would take half a second
             for, during which it serves nobody.
         is_news: Whether such a list is another one than the collector has seen.
+        is_gone: Whether Heat has said goodbye.
         subscription_ttl_s: Seconds.
     """
 
@@ -56,6 +57,7 @@ class Line:
     connect: Callable[[], PushConnection]
     list_ids: Callable[[Token], frozenset[str]]
     is_news: Callable[[frozenset[str]], bool]
+    is_gone: Callable[[], bool]
     subscription_ttl_s: int = SUBSCRIPTION_TTL_S
 
 
@@ -68,6 +70,13 @@ class QueueEmpty(AccessRefused):
 
     def __init__(self, queue: str) -> None:
         super().__init__(f"subscribe to queue {queue}", "it is empty; its stack may be deleted")
+
+
+class QueueGone(AccessRefused):
+    """Heat has said goodbye: the same would happen as with an empty queue."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"subscribe to queue {queue}", "its server is being deleted")
 
 
 class WebsocketPush(Push):
@@ -131,10 +140,12 @@ class WebsocketPush(Push):
             LOG.warning("Zaqar's websocket server is gone, polling meanwhile: %s", exc)
 
     def _connect_and_listen(self, until: float) -> None:
+        self._heed_goodbye()
         with contextlib.closing(self._line.connect()) as connection:
             token, ids = self._known_token()
             if not ids:
                 raise QueueEmpty(self._line.queue)
+            self._heed_goodbye()  # which may have come meanwhile
             connection.authenticate(token.secret)
             connection.subscribe(self._line.queue, self._line.subscription_ttl_s)
             LOG.info("Connected to Zaqar's websocket server")
@@ -145,6 +156,10 @@ class WebsocketPush(Push):
             finally:
                 self.closed()
                 self._connection = None
+
+    def _heed_goodbye(self) -> None:
+        if self._line.is_gone():
+            raise QueueGone(self._line.queue)
 
     def _listen(self, connection: PushConnection, token: Token, until: float) -> None:
         renew_at = token.renew_at

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from heat_zaqar_collector.settings import Settings
+from heat_zaqar_hooks.inputs import Inputs
 from heat_zaqar_transport.wire.errors import (
     AccessRefused,
     RequestRefused,
@@ -29,6 +30,10 @@ class Signal(Protocol):
     def transport(self) -> str:
         """Heat's name of it, for the log."""
 
+    @property
+    def limit_bytes(self) -> int:
+        """The most bytes of outputs, as JSON, that it carries."""
+
     def send(self, outputs: Mapping[str, Any]) -> None:
         """Deliver the outputs of one run; returning means that the other side has them.
 
@@ -37,14 +42,26 @@ class Signal(Protocol):
         """
 
 
-def check_status(operation: str, status: int) -> None:
+def has_own_queue(inputs: Inputs) -> bool:
+    """Tell whether a deployment names a signal queue of its own, for ZAQAR_MESSAGE."""
+    return bool(inputs.get("deploy_queue_id") and inputs.get("deploy_signal_id"))
+
+
+def check_status(operation: str, status: int, phrase: str = "") -> None:
     """Take an HTTP status for success only when it says so.
 
+    Args:
+        operation: What was tried.
+        status: What came back.
+        phrase: Words of the answer that are safe to quote. The rest is not: it may echo
+            a URL.
+
     Raises:
-        TransportError: It is no 2xx. The answer's text is not quoted: it may echo a URL.
+        TransportError: It is no 2xx.
     """
     if not 200 <= status < 300:
-        raise error_class(status)(operation, f"HTTP status {status}")
+        problem = f"HTTP status {status}: {phrase}" if phrase else f"HTTP status {status}"
+        raise error_class(status)(operation, problem)
 
 
 def error_class(status: int) -> Callable[[str, str], TransportError]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from heat_zaqar_hooks.bounds import MAX_SIGNAL_BYTES
 from heat_zaqar_transport.wire.errors import RequestRefused
 
 # Seconds. heat-agents' own program retries for some minutes before it gives up.
@@ -21,11 +22,13 @@ class ExternalSignal:
     Attributes:
         program: A path, or a name to look for in $PATH.
         config_path: The config's file in the deployed directory.
+        limit_bytes: What its transport carries.
         timeout_s: Seconds until the program is killed.
     """
 
     program: str
     config_path: Path
+    limit_bytes: int = MAX_SIGNAL_BYTES
     timeout_s: float = TIMEOUT_S
 
     @property

@@ -14,8 +14,12 @@ from typing import Any
 
 import requests
 
-from heat_zaqar_hooks.signals.base import check_status
+from heat_zaqar_hooks.signals.base import check_status, error_class
 from heat_zaqar_transport.wire.errors import RequestRefused, Unreachable
+from heat_zaqar_transport.wire.limits import phrase_of
+
+# How much of a refusal is read. Zaqar's own are shorter by far.
+REFUSAL_BYTES = 2000
 
 
 def send_json(
@@ -40,10 +44,11 @@ def send_json(
         verify: True: the CAs of requests; a path: that CA bundle.
 
     Raises:
-        TransportError: It was not delivered.
+        TransportError: It was not delivered. A refusal that names a limit of Zaqar is quoted
+            so far.
     """
     try:
-        # stream: only the status counts, so a slow or endless body is not waited for.
+        # stream: a slow or endless body is not waited for.
         with requests.request(
             verb,
             url,
@@ -54,9 +59,21 @@ def send_json(
             allow_redirects=False,
             stream=True,
         ) as answer:
-            status = answer.status_code
+            status, phrase = answer.status_code, _phrase(answer)
     except (requests.ConnectionError, requests.Timeout) as exc:
         raise Unreachable(operation, type(exc).__name__) from exc
     except requests.RequestException as exc:
         raise RequestRefused(operation, type(exc).__name__) from exc
-    check_status(operation, status)
+    check_status(operation, status, phrase)
+
+
+def _phrase(answer: requests.Response) -> str:
+    """Return what a refusal says of a limit; '': nothing, or it is none."""
+    status = answer.status_code
+    if not 400 <= status < 500 or error_class(status) is not RequestRefused:
+        return ""
+    try:
+        beginning: bytes = next(answer.iter_content(REFUSAL_BYTES), b"")
+    except requests.RequestException:  # the status has arrived, and says enough
+        return ""
+    return phrase_of(beginning.decode(errors="replace"))

@@ -11,6 +11,7 @@ from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 
 from heat_zaqar_collector.settings import Settings
+from heat_zaqar_hooks.bounds import MAX_SIGNAL_BYTES
 from heat_zaqar_hooks.inputs import Inputs
 from heat_zaqar_hooks.signals.base import DEFAULT_TIMEOUT_S, Agent, check_status, error_class
 from heat_zaqar_transport import queues
@@ -23,6 +24,7 @@ class HeatSignal:
     """The resource signal of Heat's API."""
 
     transport: ClassVar[str] = "HEAT_SIGNAL"
+    limit_bytes: ClassVar[int] = MAX_SIGNAL_BYTES
 
     def __init__(self, session: Session, path: str, region_name: str | None) -> None:
         """Take what to signal.
@@ -37,7 +39,7 @@ class HeatSignal:
         self._region_name = region_name
 
     @classmethod
-    def from_inputs(cls, inputs: Inputs, agent: Agent) -> "HeatSignal":
+    def from_inputs(cls, inputs: Inputs, agent: Agent, attempt: int = 1) -> "HeatSignal":
         """Read the credentials and which resource to signal.
 
         Raises:
@@ -76,6 +78,7 @@ class ZaqarSignal:
     """The bare outputs as a message, for a Heat that reads the deployment's queue itself."""
 
     transport: ClassVar[str] = "ZAQAR_SIGNAL"
+    limit_bytes: ClassVar[int] = MAX_SIGNAL_BYTES
 
     def __init__(
         self, session: Session, queue: str, region_name: str | None, settings: Settings
@@ -94,7 +97,7 @@ class ZaqarSignal:
         self._settings = settings
 
     @classmethod
-    def from_inputs(cls, inputs: Inputs, agent: Agent) -> "ZaqarSignal":
+    def from_inputs(cls, inputs: Inputs, agent: Agent, attempt: int = 1) -> "ZaqarSignal":
         """Read the credentials and the queue.
 
         Raises:

@@ -2,7 +2,8 @@
 """ZAQAR_MESSAGE: a result message on a signal queue, by a pre-signed URL.
 
 The queue is the server's own, from the agent's settings; or the deployment's own, named
-in its inputs, where the server has no channel.
+in its inputs, where the server has no channel. What is too large for one post goes in
+parts. Heat acks what comes over the server's own channel.
 """
 
 import uuid
@@ -11,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from heat_zaqar_collector.settings import Settings
+from heat_zaqar_hooks.bounds import MAX_RESULT_BYTES
 from heat_zaqar_hooks.errors import UnusableConfig
 from heat_zaqar_hooks.inputs import Inputs
-from heat_zaqar_hooks.signals.base import Agent
+from heat_zaqar_hooks.signals.base import Agent, has_own_queue
 from heat_zaqar_hooks.signals.http import send_json
-from heat_zaqar_transport.wire import Result, SignedUrl, serialize
+from heat_zaqar_transport.posting import post_message
+from heat_zaqar_transport.wire import Result, SignedUrl
 from heat_zaqar_transport.wire.errors import NotConfigured, WireFormatError
 
 _T = TypeVar("_T")
@@ -30,39 +33,52 @@ class MessageSignal:
         channel: Goes into the message.
         config_id: Likewise.
         settings: Say TTL, timeout and CA bundle.
+        attempt: Which run of the hook it is, from 1; goes into the message.
     """
 
     transport: ClassVar[str] = "ZAQAR_MESSAGE"
+    limit_bytes: ClassVar[int] = MAX_RESULT_BYTES
 
     url: SignedUrl
     channel: str
     config_id: str
     settings: Settings
+    attempt: int = 1
 
     @classmethod
-    def from_inputs(cls, inputs: Inputs, agent: Agent) -> "MessageSignal":
+    def from_inputs(cls, inputs: Inputs, agent: Agent, attempt: int = 1) -> "MessageSignal":
         """Take the deployment's own queue from the inputs, or else the agent's.
 
         Raises:
             UnusableConfig: The inputs name a queue, but not all that it takes.
             NotConfigured: The agent has no signal queue, or its settings cannot be read.
         """
-        settings = agent()
-        if inputs.get("deploy_queue_id") and inputs.get("deploy_signal_id"):
-            url, channel = _own_url(inputs), inputs.text("deploy_channel")
-        else:
-            url = _needed("signal_url", settings.signal_url)
-            channel = _needed("channel", settings.channel)
-        return cls(url, channel, inputs.which, settings)
+        if not has_own_queue(inputs):
+            return cls.on_agents_channel(inputs.which, attempt, agent())
+        url, channel = _own_url(inputs), inputs.text("deploy_channel")
+        return cls(url, channel, inputs.which, agent(), attempt)
+
+    @classmethod
+    def on_agents_channel(cls, config_id: str, attempt: int, settings: Settings) -> "MessageSignal":
+        """Take the server's own queue. It needs no inputs, so a record will do to resend.
+
+        Raises:
+            NotConfigured: The agent has no signal queue.
+        """
+        url = _needed("signal_url", settings.signal_url)
+        return cls(url, _needed("channel", settings.channel), config_id, settings, attempt)
 
     def send(self, outputs: Mapping[str, Any]) -> None:
         """Deliver the outputs."""
-        message = serialize(Result(self.channel, self.config_id, outputs))
+        result = Result(self.channel, self.config_id, outputs, self.attempt)
+        post_message(self._post, result, self.settings.signal_ttl_s)
+
+    def _post(self, body: Mapping[str, Any], ttl_s: int) -> None:
         send_json(
             f"post to queue {self.url.queue}",
             "POST",
             self.url.messages_url,
-            {"messages": [{"ttl": self.settings.signal_ttl_s, "body": message}]},
+            {"messages": [{"ttl": ttl_s, "body": body}]},
             # Zaqar wants to know its clients apart; this one asks for nothing back.
             headers={**self.url.headers(), "Client-ID": str(uuid.uuid4())},
             timeout_s=self.settings.timeout_s,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
+from heat_zaqar_hooks.bounds import MAX_SIGNAL_BYTES
 from heat_zaqar_hooks.errors import UnusableConfig
 from heat_zaqar_hooks.inputs import Inputs
 from heat_zaqar_hooks.signals.base import DEFAULT_TIMEOUT_S, Agent
@@ -18,6 +19,7 @@ class UrlSignal:
     """Sends the outputs as JSON to one URL."""
 
     transport: ClassVar[str]
+    limit_bytes: ClassVar[int] = MAX_SIGNAL_BYTES
     default_verb: ClassVar[str]
 
     def __init__(self, url: Secret, verb: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
@@ -33,7 +35,7 @@ class UrlSignal:
         self._timeout_s = timeout_s
 
     @classmethod
-    def from_inputs(cls, inputs: Inputs, agent: Agent) -> Self:
+    def from_inputs(cls, inputs: Inputs, agent: Agent, attempt: int = 1) -> Self:
         """Read `deploy_signal_id`, and `deploy_signal_verb` if it is there.
 
         Raises:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from heat_zaqar_hooks import main, sending
+from heat_zaqar_hooks.places import Places
 from heat_zaqar_hooks.states import State, Store
 
 
@@ -12,13 +13,18 @@ from heat_zaqar_hooks.states import State, Store
 def world(tmp_path, hook_dir, monkeypatch):
     """Point the environment at directories of the test; return the list's path."""
     agent = tmp_path / "agent.conf"
-    agent.write_text(f"[zaqar]\nstate_dir = {tmp_path / 'state'}\n")
+    # Never the default reboot command in a test.
+    reboot = f"touch {tmp_path / 'rebooted'}"
+    agent.write_text(f"[zaqar]\nstate_dir = {tmp_path / 'state'}\nreboot_command = {reboot}\n")
     config_list = tmp_path / "list"
     for name, value in {
         "HEAT_ZAQAR_CONFIG": agent,
         "HEAT_SHELL_CONFIG": config_list,
         "HEAT_CONFIG_DEPLOYED": tmp_path / "deployed",
         "HEAT_CONFIG_HOOKS": hook_dir,
+        "HEAT_ZAQAR_BOOT_ID_FILE": tmp_path / "boot-id",
+        "HEAT_SCRIPT_WORKING": tmp_path / "working",
+        "HEAT_SCRIPT_OUTPUTS": tmp_path / "outputs",
     }.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.delenv("HEAT_CONFIG_NOTIFY", raising=False)
@@ -126,10 +132,9 @@ def test_an_unforeseen_error_is_exit_status_1_without_its_text(world, monkeypatc
     assert "hunter2" not in caplog.text
 
 
-def test_the_boot_id_is_the_kernels(tmp_path, monkeypatch):
-    assert len(main._boot_id()) == 36
-    monkeypatch.setattr(main, "BOOT_ID_FILE", tmp_path / "none")
-    assert main._boot_id() == ""
+def test_the_boot_id_is_the_kernels(tmp_path):
+    assert len(main._boot_id(Places.from_environ({}).boot_id_file)) == 36
+    assert main._boot_id(tmp_path / "none") == ""
 
 
 def test_wrong_usage_is_exit_status_2():

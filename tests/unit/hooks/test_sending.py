@@ -11,6 +11,7 @@ class Flaky:
     """A signal that raises some errors before it delivers."""
 
     transport = "FLAKY"
+    limit_bytes = 2000
 
     def __init__(self, *errors):
         self.errors = list(errors)
@@ -18,6 +19,7 @@ class Flaky:
 
     def send(self, outputs):
         self.calls += 1
+        self.outputs = outputs
         if self.errors:
             raise self.errors.pop(0)
 
@@ -61,7 +63,7 @@ def test_a_sender_chooses_by_the_inputs(tmp_path, server, config, make_settings)
     inputs = {"deploy_signal_transport": "CFN_SIGNAL", "deploy_signal_id": f"{server.url}/s"}
     send = Sender(make_settings, Deployed(tmp_path), sleep=lambda _: None)
     server.answer(503, 200)
-    assert send(config(inputs=inputs), {"a": 1}) == "CFN_SIGNAL"
+    assert send(config(inputs=inputs), {"a": 1}, 1) == "CFN_SIGNAL"
     assert server.bodies() == [{"a": 1}, {"a": 1}]
 
 
@@ -70,5 +72,5 @@ def test_a_notify_program_takes_the_place_of_all_transports(tmp_path, config, ho
     deployed = Deployed(tmp_path)
     deployed.write(config())
     send = Sender(make_settings, deployed, str(program))
-    assert send(config(), {}) == str(program)
+    assert send(config(), {}, 1) == str(program)
     assert json.loads((tmp_path / "seen").read_text())["id"] == "c1"

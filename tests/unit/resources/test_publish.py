@@ -1,9 +1,24 @@
+import dataclasses
+import json
+import threading
+from random import Random
+
 import pytest
 
-from heat_zaqar_transport.resources import publish
+from heat_zaqar_transport.resources import options, publish
+from heat_zaqar_transport.resources.channel import Channel, SignalQueue, Webhook
 from heat_zaqar_transport.testing import MemoryQueue
-from heat_zaqar_transport.wire import Snapshot, parse, serialize
-from heat_zaqar_transport.wire.errors import RequestRefused, Unreachable
+from heat_zaqar_transport.wire import (
+    Ack,
+    Goodbye,
+    Secret,
+    SignedUrl,
+    Snapshot,
+    gather,
+    parse,
+    serialize,
+)
+from heat_zaqar_transport.wire.errors import RequestRefused, TooLarge, Unreachable
 
 
 def bodies(queue):
@@ -93,6 +108,152 @@ def test_a_refusal_is_told_at_once():
         publish._put(queue, Snapshot("c", 1, {}))
 
 
-def test_nothing_happens_without_a_channel():
-    publish.publish(None)
-    publish.publish(publish.ServerRow({}, 1, None, deleting=False, in_nova=False))
+def row(generation=1, channel=None, deleting=False):
+    return publish.ServerRow({}, generation, channel, None, deleting=deleting, in_nova=False)
+
+
+def test_nothing_happens_without_a_channel_or_for_a_server_that_goes(monkeypatch):
+    monkeypatch.setattr(publish, "open_as_engine", None)
+    for nobody in (None, row(), row(channel=CHANNEL, deleting=True)):
+        publish.publish(lambda nobody=nobody: nobody)
+        publish.restore(lambda nobody=nobody: nobody)
+
+
+URL = SignedUrl("http://zaqar", "q", "p", ("/v2/queues/q/messages",), ("GET",), "2036", Secret("s"))
+CHANNEL = Channel(SignalQueue("c", URL, URL, Secret("http://heat/signal")), URL, URL)
+
+
+class Subscribed(MemoryQueue):
+    def __init__(self, clock=lambda: 0.0):
+        super().__init__(clock)
+        self.subscribed = []
+
+    def subscribe(self, url, ttl_s, options=None):
+        self.subscribed.append(url)
+
+
+@pytest.fixture
+def queue(monkeypatch):
+    queue = Subscribed()
+    monkeypatch.setattr(publish, "open_as_engine", lambda url: queue)
+    return queue
+
+
+def test_those_who_come_while_one_posts_have_nothing_left_to_do(queue, monkeypatch):
+    """Ten changes of one server, all made before the first of their posts has ended."""
+    threads, generation, everyone_waits = [], [0], threading.Event()
+    post = queue.post
+
+    def slow_post(body, ttl_s):
+        if not threads:
+            for number in range(1, 10):
+                generation[0] = number
+                threads.append(
+                    threading.Thread(
+                        target=publish.publish,
+                        args=(lambda: row(generation[0], CHANNEL),),
+                    )
+                )
+                threads[-1].start()
+            while publish._TURNS._turns["c"]._waiting < 10:
+                everyone_waits.wait(0.001)
+        return post(body, ttl_s)
+
+    monkeypatch.setattr(queue, "post", slow_post)
+    posts = []
+    put = publish._put
+    monkeypatch.setattr(
+        publish, "_put", lambda queue, snapshot: posts.append(1) or put(queue, snapshot)
+    )
+    publish.publish(lambda: row(generation[0], CHANNEL))
+    for thread in threads:
+        thread.join()
+    assert len(posts) == 2
+    assert [each.generation for each in bodies(queue)] == [9]
+    assert publish._TURNS._turns == {}
+
+
+def test_a_later_change_is_posted_though_an_earlier_one_was(queue):
+    publish.publish(lambda: row(1, CHANNEL))
+    publish.publish(lambda: row(2, CHANNEL))
+    assert [each.generation for each in bodies(queue)] == [2]
+
+
+def test_what_zaqar_has_lost_is_put_back_with_the_subscription(queue):
+    publish.publish(lambda: row(3, CHANNEL))
+    queue.subscribed.clear()
+    publish.restore(lambda: row(3, CHANNEL))
+    assert queue.subscribed == []
+    queue.delete([each.id for each in queue.fetch()])
+    publish.restore(lambda: row(3, CHANNEL))
+    assert [each.generation for each in bodies(queue)] == [3]
+    assert queue.subscribed == ["http://heat/signal"]
+
+
+def test_a_webhook_is_subscribed_again_too(queue):
+    called = dataclasses.replace(row(3, CHANNEL), webhook=Webhook("/p", "http://server/p"))
+    publish.restore(lambda: called)
+    assert queue.subscribed == ["http://heat/signal", "http://server/p"]
+
+
+def test_a_snapshot_of_an_age_is_posted_again():
+    now = [0.0]
+    queue = MemoryQueue(lambda: now[0])
+    snapshot = Snapshot("c", 1, {})
+    publish._put(queue, snapshot)
+    now[0] = options.get().snapshot_ttl / 2
+    publish._put(queue, snapshot)
+    (renewed,) = queue.fetch()
+    assert (renewed.age_s, parse(renewed.body)) == (0, snapshot)
+
+
+def whole(queue):
+    return [found.message for found in gather(queue.fetch()).found]
+
+
+def test_a_large_document_is_posted_in_parts_and_the_one_before_stays_as_a_base():
+    queue = MemoryQueue()
+    random = Random(7)
+    snapshots = [Snapshot("c", n, {"text": random.randbytes(600_000).hex()}) for n in range(4)]
+    for number, snapshot in enumerate(snapshots):
+        publish._put(queue, snapshot)
+        assert len(queue.fetch()) > 2
+        assert whole(queue) == snapshots[max(number - 1, 0) : number + 1]
+
+
+class Counting(MemoryQueue):
+    def __init__(self):
+        super().__init__()
+        self.posted_bytes = 0
+
+    def post(self, body, ttl_s):
+        self.posted_bytes += len(json.dumps(body))
+        return super().post(body, ttl_s)
+
+
+def test_bytes_grow_with_the_document():
+    """Sixty deployments, one after the other, of text that can be halved and no more."""
+    queue, random, deployments = Counting(), Random(7), []
+    for number in range(60):
+        config = random.randbytes(2048).hex()
+        deployments.append({"id": str(number), "config": config})
+        snapshot = Snapshot("c", number, {"deployments": list(deployments)})
+        publish._put(queue, snapshot)
+        assert max(whole(queue), key=lambda each: each.generation) == snapshot
+        assert len(queue.fetch()) <= 3
+    assert queue.posted_bytes < 60 * len(json.dumps(deployments)) / 10
+    del deployments[7]
+    publish._put(queue, Snapshot("c", 60, {"deployments": deployments}))
+    assert {"deployments": deployments} in [each.document for each in whole(queue)]
+
+
+def test_what_cannot_be_carried_names_both_sizes():
+    document = {"text": "x" * 20_000_000}
+    with pytest.raises(TooLarge, match=r"20000011 bytes, and at most 16777216 bytes"):
+        publish._put(MemoryQueue(), Snapshot("c", 1, document))
+
+
+def test_an_ack_and_a_goodbye_are_messages_of_the_channel(queue):
+    publish.acknowledge(CHANNEL, Ack("c", "c1", 2))
+    publish.say_goodbye(CHANNEL)
+    assert bodies(queue) == [Ack("c", "c1", 2), Goodbye("c")]

@@ -8,6 +8,10 @@ from heat_zaqar_transport.wire import errors
     [
         (errors.WireFormatError("no header"), "no header"),
         (errors.UnknownVersion(2, 1), "wire format version 2 is not spoken here, only version 1"),
+        (
+            errors.TooLarge("snapshot", 300, 200),
+            "the snapshot takes 300 bytes, and at most 200 bytes can be carried over Zaqar",
+        ),
         (errors.NotConfigured("[zaqar] signal_url"), "option [zaqar] signal_url is not set"),
         (errors.StateError("/x", "No space left on device"), "/x: No space left on device"),
         (errors.HookFailed("no hook"), "no hook"),

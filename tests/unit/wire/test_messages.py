@@ -1,6 +1,8 @@
 """Round trips of every message type, through golden files that are never regenerated."""
 
+import base64
 import json
+import zlib
 from pathlib import Path
 
 import pytest
@@ -8,10 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heat_zaqar_transport.wire import (
+    Ack,
+    Goodbye,
     Hello,
+    Limits,
+    Part,
     PlainSnapshot,
+    QueuedMessage,
     Result,
     Snapshot,
+    gather,
+    pack,
     parse,
     serialize,
 )
@@ -23,18 +32,29 @@ DOCUMENT = {
     "os-collect-config": {"collectors": ["zaqar", "local"]},
     "deployments": [{"id": "c1", "group": "script", "config": "echo 'grüße'\n", "inputs": []}],
 }
+OUTPUTS = {
+    "deploy_stdout": "ok\n",
+    "deploy_stderr": "",
+    "deploy_status_code": 0,
+    "greeting": "hi",
+}
 GOLDEN_MESSAGES = {
     "snapshot": Snapshot("hz-c-0123", 17, DOCUMENT),
     "snapshot-empty": Snapshot("hz-c-0123", 0, {}),
     "plain-snapshot": PlainSnapshot(DOCUMENT),
-    "result": Result(
-        "hz-c-0123",
-        "a0e1",
-        {"deploy_stdout": "ok\n", "deploy_stderr": "", "deploy_status_code": 0, "greeting": "hi"},
-    ),
+    "result": Result("hz-c-0123", "a0e1", OUTPUTS),
+    "result-after-reboot": Result("hz-c-0123", "a0e1", OUTPUTS, attempt=2),
     "hello": Hello("hz-c-0123", "empty queue", 16),
     "hello-holding-nothing": Hello("hz-c-0123", "empty queue"),
+    "ack": Ack("hz-c-0123", "a0e1"),
+    "goodbye": Goodbye("hz-c-0123"),
 }
+# Each is an array of bodies, cut for a Zaqar that takes few bytes.
+GOLDEN_IN_PARTS = {
+    "snapshot-in-parts": Snapshot("hz-c-0123", 17, DOCUMENT),
+    "result-in-parts": Result("hz-c-0123", "a0e1", OUTPUTS, attempt=2),
+}
+TINY = Limits(post_bytes=732)
 
 
 def body_of(name):
@@ -52,7 +72,33 @@ def test_the_golden_file_is_read(name):
 
 
 def test_every_golden_file_is_tested():
-    assert {path.stem for path in GOLDEN.glob("*.json")} == set(GOLDEN_MESSAGES)
+    assert {path.stem for path in GOLDEN.glob("*.json")} == {
+        *GOLDEN_MESSAGES,
+        *GOLDEN_IN_PARTS,
+    }
+
+
+def joined(bodies):
+    """Return what is fixed of parts: zlib's bytes may differ from one build to the next."""
+    headers = [{**body["heat-zaqar"], "part": None} for body in bodies]
+    payload = "".join(body["payload"] for body in bodies)
+    return headers[0], zlib.decompress(base64.b64decode(payload))
+
+
+@pytest.mark.parametrize("name", GOLDEN_IN_PARTS)
+def test_parts_are_written_as_the_golden_file_says(name):
+    bodies = pack(GOLDEN_IN_PARTS[name], TINY, plain_bytes=0)
+    assert joined(bodies) == joined(body_of(name))
+    assert [body["heat-zaqar"]["part"] for body in bodies] == [[1, 2], [2, 2]]
+    assert {frozenset(body) for body in bodies} == {frozenset({"heat-zaqar", "payload"})}
+
+
+@pytest.mark.parametrize("name", GOLDEN_IN_PARTS)
+def test_the_golden_parts_are_read(name):
+    bodies = body_of(name)
+    assert [parse(body).number for body in bodies] == [1, 2]
+    (found,) = gather(QueuedMessage(str(at), body) for at, body in enumerate(bodies)).found
+    assert found.message == GOLDEN_IN_PARTS[name]
 
 
 json_values = st.recursive(
@@ -90,7 +136,14 @@ def test_whatever_stands_in_a_header_is_a_message_or_a_wire_format_error(header)
 
 def changed(name, **fields):
     body = body_of(name)
+    body = body[0] if isinstance(body, list) else body
     body["heat-zaqar"].update(fields)
+    return body
+
+
+def with_attempt(name, attempt):
+    body = body_of(name)
+    body["content"]["attempt"] = attempt
     return body
 
 
@@ -119,6 +172,22 @@ def without(name, part, key):
         (without("result", "content", "config_id"), "content field 'config_id' must be"),
         (without("result", "content", "outputs"), "'outputs' must be a JSON object, it is missing"),
         ({**body_of("result"), "content": []}, "the content must be a JSON object, not an array"),
+        (without("result", "content", "attempt"), "'attempt' must be a whole number from 1"),
+        (with_attempt("result", 0), "'attempt' must be a whole number from 1"),
+        (with_attempt("result", True), "it is a boolean"),
+        (without("ack", "content", "config_id"), "content field 'config_id' must be"),
+        (without("ack", "content", "attempt"), "'attempt' must be a whole number from 1"),
+        (with_attempt("ack", 1.0), "'attempt' must be a whole number from 1"),
+        (changed("ack", channel=None), "'channel' must be"),
+        (changed("goodbye", channel=""), "'channel' must be"),
+        (changed("hello", part=[1, 1], encoding="zlib"), "'hello' cannot come in parts"),
+        (changed("ack", part=[1, 1], encoding="zlib"), "'ack' cannot come in parts"),
+        (changed("snapshot-in-parts", encoding="gzip"), "unknown encoding 'gzip'"),
+        (changed("snapshot-in-parts", encoding=None), "'encoding' must be"),
+        (changed("snapshot-in-parts", digest=7), "'digest' must be"),
+        (changed("snapshot-in-parts", generation=None), "'generation' must be"),
+        ({**changed("result-in-parts"), "payload": ""}, "body field 'payload' must be"),
+        ({**changed("result-in-parts"), "payload": ["x"]}, "body field 'payload' must be"),
         (without("hello", "content", "reason"), "'reason' must be"),
         ({**body_of("hello"), "content": {"reason": "x", "generation": "1"}}, "whole number"),
     ],
@@ -127,6 +196,21 @@ def test_a_wrong_field_is_named(body, told):
     with pytest.raises(WireFormatError) as caught:
         parse(body)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [1, [], [1], [1, 2, 3], [0, 2], [3, 2], [1, 513], [True, 2], [1, True], [1.0, 2], "12", {}],
+)
+def test_a_part_must_be_one_of_so_many(part):
+    with pytest.raises(WireFormatError, match=r"must be \[number, count\] with 1 <= number"):
+        parse(changed("snapshot-in-parts", part=part))
+
+
+def test_a_part_is_read_as_a_part():
+    part = parse(body_of("snapshot-in-parts")[1])
+    assert isinstance(part, Part)
+    assert (part.number, part.key.count, part.key.generation) == (2, 2, 17)
 
 
 @pytest.mark.parametrize("version", [2, 0, "1", None, True, 1.5, [1]])

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages that are larger than one post: compressed, and cut into parts.
+
+A snapshot or a result is sent as it is while it is small. A larger one is its JSON,
+compressed by zlib, in base64, cut into as many parts as it takes; each part has the
+message's header with `part` and `encoding`, and its piece under `payload`. Parts of one
+message may come in any order, twice, and between others. A snapshot may also be told as a
+change of an earlier one. Source: docs/wire-format.md, "Parts" and "Changes".
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from heat_zaqar_transport.wire.canonical import canonical_json
+from heat_zaqar_transport.wire.changes import applied, change_since
+from heat_zaqar_transport.wire.errors import TooLarge, WireFormatError
+from heat_zaqar_transport.wire.limits import Limits, size_of
+from heat_zaqar_transport.wire.messages import (
+    CONTENT,
+    ENCODING_ZLIB,
+    HEADER,
+    KEY_ENCODING,
+    KEY_PART,
+    MAX_PARTS,
+    PAYLOAD,
+    SNAPSHOT,
+    Base,
+    Change,
+    Message,
+    Part,
+    PartKey,
+    Result,
+    Snapshot,
+    parse,
+    parse_change,
+    serialize,
+)
+
+# Largest document or content, as canonical JSON. A reader unpacks no more than that.
+MAX_WHOLE_BYTES = 16 * 1024 * 1024
+
+# Up to this size of its body a snapshot or result is sent as it is, unless told otherwise.
+PLAIN_BYTES = 4096
+
+# A change is sent in place of the whole if that takes so many times fewer bytes. Then the
+# bytes of N changes of a growing document grow with N, and those of the wholes in between
+# do, too.
+MUCH_SMALLER = 4
+
+# Room for a part's header: channel and digest are known to be short.
+_HEADER_BYTES = 512
+
+
+@dataclass(frozen=True)
+class QueuedMessage:
+    """A message as a queue lists it.
+
+    Attributes:
+        id: Zaqar's id of it.
+        body: The decoded JSON that was posted; nothing is known of it.
+        age_s: Seconds since it was posted.
+        ttl_s: Seconds it lives, counted from its post.
+    """
+
+    id: str
+    body: object
+    age_s: int = 0
+    ttl_s: int = 0
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """One body, or all parts of one message, that was not accepted.
+
+    Attributes:
+        message_id: The queue's name for it, or for its first part.
+        reason: Why, without quoting its content.
+    """
+
+    message_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """A whole message, and what carried it.
+
+    Attributes:
+        message: The message.
+        carriers: One queued message, or several parts; of a change its base's, too.
+        changed: Whether it was told as a change.
+    """
+
+    message: Message
+    carriers: tuple[QueuedMessage, ...]
+    changed: bool = False
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What a list of queued messages holds.
+
+    Attributes:
+        found: Those that came whole, in the order of the list, then those put together.
+        incomplete: Parts of messages of which others are missing, or a change's base.
+        rejected: What is no message of this format.
+    """
+
+    found: tuple[Found, ...]
+    incomplete: tuple[tuple[PartKey, tuple[QueuedMessage, ...]], ...]
+    rejected: tuple[Rejection, ...]
+
+
+def pack(
+    message: Message,
+    limits: Limits | None = None,
+    plain_bytes: int = PLAIN_BYTES,
+    base: Snapshot | None = None,
+) -> list[dict[str, Any]]:
+    """Return the bodies to post for a message: itself, its parts, or a change.
+
+    Args:
+        message: Any; only snapshots and results can be cut.
+        limits: Of the Zaqar that it goes to; `None`: Zaqar's defaults.
+        plain_bytes: Up to this size of its body's JSON it is sent as it is.
+        base: An earlier snapshot that its reader is sure to have; `None`: there is none.
+
+    Raises:
+        TooLarge: It cannot be carried.
+        WireFormatError: It cannot be told in JSON.
+    """
+    room = (limits or Limits()).body_bytes
+    body = serialize(message)
+    size = size_of(body)
+    if size <= min(plain_bytes, room) or not isinstance(message, Snapshot | Result):
+        return [body]
+    payload = _payload(message)
+    change = change_since(base, message) if base and isinstance(message, Snapshot) else None
+    if change is not None:
+        changed = _payload(change)
+        if len(changed) * MUCH_SMALLER <= len(payload):
+            return _cut(change, changed, room - _HEADER_BYTES)
+    if size <= min(len(payload), room):
+        return [body]  # it cannot be compressed, and fits
+    return _cut(message, payload, room - _HEADER_BYTES)
+
+
+def is_plain(snapshot: Snapshot, plain_bytes: int = PLAIN_BYTES) -> bool:
+    """Tell whether a snapshot is small enough to be sent as it is."""
+    return size_of(serialize(snapshot)) <= plain_bytes
+
+
+def gather(messages: Iterable[QueuedMessage]) -> Gathered:
+    """Read all that a queue lists, and put parts together."""
+    gathering = _Gathering()
+    for queued in messages:
+        gathering.add(queued)
+    return gathering.gathered()
+
+
+def _payload(message: Snapshot | Change | Result) -> str:
+    whole = canonical_json(message.whole)
+    if len(whole) > MAX_WHOLE_BYTES:
+        raise TooLarge(message.kind, len(whole), MAX_WHOLE_BYTES)
+    return base64.b64encode(zlib.compress(whole)).decode("ascii")
+
+
+def _cut(message: Snapshot | Change | Result, payload: str, room: int) -> list[dict[str, Any]]:
+    if room <= 0 or len(payload) > room * MAX_PARTS:
+        raise TooLarge(message.kind, len(payload), max(room, 0) * MAX_PARTS)
+    pieces = [payload[start : start + room] for start in range(0, len(payload), room)]
+    return [
+        {
+            HEADER: {
+                **message.header(),
+                KEY_PART: [number, len(pieces)],
+                KEY_ENCODING: ENCODING_ZLIB,
+            },
+            PAYLOAD: piece,
+        }
+        for number, piece in enumerate(pieces, 1)
+    ]
+
+
+@dataclass
+class _Gathering:
+    """The state of `gather`."""
+
+    found: list[Found] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+    open: dict[PartKey, "_Pile"] = field(default_factory=dict)
+    changes: list[tuple[PartKey, "_Pile", Change]] = field(default_factory=list)
+    incomplete: list[tuple[PartKey, tuple[QueuedMessage, ...]]] = field(default_factory=list)
+
+    def add(self, queued: QueuedMessage) -> None:
+        try:
+            message = parse(queued.body)
+        except WireFormatError as exc:
+            self.rejected.append(Rejection(queued.id, str(exc)))
+            return
+        if isinstance(message, Part):
+            self._add_part(message, queued)
+        else:
+            self.found.append(Found(message, (queued,)))
+
+    def _add_part(self, part: Part, queued: QueuedMessage) -> None:
+        pile = self.open.setdefault(part.key, _Pile({}, []))
+        pile.pieces.setdefault(part.number, part.payload)
+        pile.carriers.append(queued)
+
+    def gathered(self) -> Gathered:
+        for key, pile in self.open.items():
+            if len(pile.pieces) < key.count:
+                self.incomplete.append((key, tuple(pile.carriers)))
+            else:
+                self._take(key, pile)
+        for key, pile, change in self.changes:
+            self._apply(key, pile, change)
+        return Gathered(tuple(self.found), tuple(self.incomplete), tuple(self.rejected))
+
+    def _take(self, key: PartKey, pile: "_Pile") -> None:
+        try:
+            message = _whole(key, pile)
+        except WireFormatError as exc:
+            self.rejected.append(Rejection(pile.carriers[0].id, str(exc)))
+            return
+        if isinstance(message, Change):
+            self.changes.append((key, pile, message))
+        else:
+            self.found.append(Found(message, tuple(pile.carriers)))
+
+    def _apply(self, key: PartKey, pile: "_Pile", change: Change) -> None:
+        base = self._base_of(change)
+        if base is None:
+            self.incomplete.append((key, tuple(pile.carriers)))
+            return
+        snapshot, carriers = base
+        try:
+            message = applied(change, snapshot)
+        except WireFormatError as exc:
+            self.rejected.append(Rejection(pile.carriers[0].id, str(exc)))
+        else:
+            self.found.append(Found(message, (*pile.carriers, *carriers), changed=True))
+
+    def _base_of(self, change: Change) -> tuple[Snapshot, tuple[QueuedMessage, ...]] | None:
+        for found in self.found:
+            match found.message:
+                case Snapshot() as base if not found.changed and base.channel == change.channel:
+                    if Base(base.generation, base.digest) == change.base:
+                        return base, found.carriers
+        return None
+
+
+@dataclass
+class _Pile:
+    """Parts of one message that have been found."""
+
+    pieces: dict[int, str]
+    carriers: list[QueuedMessage]
+
+
+def _whole(key: PartKey, pile: _Pile) -> Message | Change:
+    payload = "".join(pile.pieces[number] for number in range(1, key.count + 1))
+    value = _unpacked(key, payload)
+    if not isinstance(value, dict):
+        raise WireFormatError(f"the {key.kind} in parts is no JSON object")
+    if key.base is not None:
+        return parse_change(key, key.base, value)
+    header = key.header()
+    body = {**value, HEADER: header} if key.kind == SNAPSHOT else {HEADER: header, CONTENT: value}
+    message = parse(body)  # which checks a snapshot's digest
+    assert not isinstance(message, Part)  # its header says nothing of parts
+    if isinstance(message, Result) and message.digest != key.digest:
+        raise WireFormatError("the result in parts is damaged: its digest does not fit")
+    return message
+
+
+def _unpacked(key: PartKey, payload: str) -> object:
+    try:
+        packed = base64.b64decode(payload, validate=True)
+        unpacker = zlib.decompressobj()
+        whole = unpacker.decompress(packed, MAX_WHOLE_BYTES)
+        if unpacker.unconsumed_tail or not unpacker.eof:
+            raise WireFormatError(
+                f"the {key.kind} in parts is cut short, or larger than {MAX_WHOLE_BYTES} bytes"
+            )
+        return json.loads(whole)
+    except (ValueError, RecursionError, zlib.error) as exc:
+        raise WireFormatError(f"the {key.kind} in parts cannot be unpacked") from exc
