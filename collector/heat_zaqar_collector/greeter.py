@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Saying hello: why a server asks Heat for the present snapshot, and how often.
 
-Reasons, the most severe first; one hello names the first that holds and serves them all:
+Reasons, the most severe first; one hello names the first that is new, or else that lasts, and
+serves them all:
 
 * rejected: something in the queue was refused;
 * empty queue: the queue lists no snapshot that could be used;
@@ -90,13 +91,13 @@ class Greeter:
         """
         now = self._clock()
         troubles = frozenset(self._troubles(choice, now))
-        if troubles - self._told:
+        new = troubles - self._told
+        overdue = troubles if now >= self._due_at else frozenset()
+        self._told = troubles
+        if new:
             self._pauses.reset()
-            self._say(troubles, generation, now)
-        elif troubles and now >= self._due_at:
-            self._say(troubles, generation, now)
-        else:
-            self._told = troubles
+        if new or overdue:
+            self._say(new or overdue, generation, now)
         return self._look_in_s(choice, now)
 
     def _troubles(self, choice: Choice, now: float) -> Iterator[Trouble]:
@@ -117,7 +118,6 @@ class Greeter:
             yield INCOMPLETE, ""
 
     def _say(self, troubles: frozenset[Trouble], generation: int | None, now: float) -> None:
-        self._told = troubles
         self._due_at = now + self._pauses.next_s()
         reason = min((reason for reason, _ in troubles), key=_SEVERITY.index)
         try:

@@ -132,10 +132,10 @@ class Outbox:
         while True:
             try:
                 self.tick()
+                self._wait(TICK_S)
             except Exception as exc:
                 logs.unexpected(LOG, exc)
                 self._wait(UNFORESEEN_PAUSE_S)
-            self._wait(TICK_S)
 
     def tick(self) -> None:
         """Note acks, and resend what is due."""
@@ -155,6 +155,7 @@ class Outbox:
         try:
             if self._records.acked(ack.config_id, ack.attempt):
                 LOG.info("Heat has the result of config %s", ack.config_id)
+            self._well(ack.config_id)
         except StateError as exc:
             self._warn(ack.config_id, exc)
 

@@ -41,14 +41,23 @@ def change_since(base: Snapshot, snapshot: Snapshot) -> Change | None:
     )
 
 
-def applied(change: Change, base: Snapshot) -> Snapshot:
+def applied(change: Change, base: Snapshot, limit_bytes: int) -> Snapshot:
     """Return the snapshot that a change tells of.
+
+    Args:
+        change: The change.
+        base: What it names as its base.
+        limit_bytes: What its deployments may come to, as canonical JSON: a place takes two
+            bytes, and may be named a million times.
 
     Raises:
         WireFormatError: It does not fit the base, or something else comes out than was told.
     """
     known = _list_of(base.document) or []
+    sizes = [len(canonical_json(each)) for each in known]
     try:
+        if sum(sizes[each] for each in change.deployments if isinstance(each, int)) > limit_bytes:
+            raise WireFormatError(f"what a change tells of is larger than {limit_bytes} bytes")
         deployments = [
             known[each] if isinstance(each, int) else each for each in change.deployments
         ]

@@ -326,9 +326,13 @@ def _header(kind: str, channel: str) -> dict[str, Any]:
 
 
 def _serialize_snapshot(snapshot: Snapshot) -> dict[str, Any]:
-    if HEADER in snapshot.document:
-        raise WireFormatError(f"the metadata must not have a key {HEADER!r} of its own")
+    _refuse_own_header(snapshot.document)
     return {**snapshot.document, HEADER: snapshot.header()}
+
+
+def _refuse_own_header(document: Mapping[str, Any]) -> None:
+    if HEADER in document:
+        raise WireFormatError(f"the metadata must not have a key {HEADER!r} of its own")
 
 
 def _parse_snapshot(header: "_Fields", body: Mapping[str, Any]) -> Snapshot:
@@ -397,12 +401,14 @@ def parse_change(key: PartKey, base: Base, value: object) -> Change:
     # bool is an int to isinstance; a place is none, and neither is a negative number.
     if any(isinstance(each, bool) or (_is_whole(each) and each < 0) for each in deployments):
         raise WireFormatError("a change names a deployment by what is no place")
+    rest = fields.mapping(KEY_REST)
+    _refuse_own_header(rest)
     return Change(
         channel=key.channel,
         generation=key.generation or 0,
         digest=key.digest,
         base=base,
-        rest=fields.mapping(KEY_REST),
+        rest=rest,
         deployments=tuple(deployments),
     )
 

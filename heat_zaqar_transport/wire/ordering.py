@@ -200,15 +200,22 @@ def _newest(snapshot: Snapshot, gathered: Gathered) -> Found | None:
         message = found.message
         if not isinstance(message, Snapshot) or message.channel != snapshot.channel:
             continue
-        same = message.generation == snapshot.generation and message.digest == snapshot.digest
-        good = message.generation > snapshot.generation or same
+        good = message.generation > snapshot.generation or _same(message, snapshot)
         if good and (newest is None or message.generation >= newest[0]):
             newest = (message.generation, found)
     return newest[1] if newest else None
 
 
+def _same(one: Snapshot, other: Snapshot) -> bool:
+    return (one.generation, one.digest) == (other.generation, other.digest)
+
+
 def _newest_base(snapshot: Snapshot, gathered: Gathered) -> Found | None:
-    """Return the newest snapshot in the queue that is no change itself and will stay a while."""
+    """Return the newest snapshot in the queue that is no change itself and will stay a while.
+
+    Not one of the generation at hand with other content: readers that keep that one would
+    refuse what is told as a change of it.
+    """
     bases = [
         (found.message.generation, found)
         for found in gathered.found
@@ -216,6 +223,7 @@ def _newest_base(snapshot: Snapshot, gathered: Gathered) -> Found | None:
         and found.message.channel == snapshot.channel
         and not found.changed
         and not _half_over(found.carriers)
+        and (found.message.generation != snapshot.generation or _same(found.message, snapshot))
     ]
     return max(bases, key=lambda each: each[0], default=(0, None))[1]
 

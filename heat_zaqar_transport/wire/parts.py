@@ -9,6 +9,7 @@ change of an earlier one. Source: docs/wire-format.md, "Parts" and "Changes".
 """
 
 import base64
+import contextlib
 import json
 import zlib
 from collections.abc import Iterable
@@ -141,9 +142,10 @@ def pack(
     payload = _payload(message)
     change = change_since(base, message) if base and isinstance(message, Snapshot) else None
     if change is not None:
-        changed = _payload(change)
-        if len(changed) * MUCH_SMALLER <= len(payload):
-            return _cut(change, changed, room - _HEADER_BYTES)
+        with contextlib.suppress(TooLarge):  # by the few bytes that telling it so adds
+            changed = _payload(change)
+            if len(changed) * MUCH_SMALLER <= len(payload):
+                return _cut(change, changed, room - _HEADER_BYTES)
     if size <= min(len(payload), room):
         return [body]  # it cannot be compressed, and fits
     return _cut(message, payload, room - _HEADER_BYTES)
@@ -240,7 +242,7 @@ class _Gathering:
             return
         snapshot, carriers = base
         try:
-            message = applied(change, snapshot)
+            message = applied(change, snapshot, MAX_WHOLE_BYTES)
         except WireFormatError as exc:
             self.rejected.append(Rejection(pile.carriers[0].id, str(exc)))
         else:

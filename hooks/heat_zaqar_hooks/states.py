@@ -17,7 +17,7 @@ import fcntl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -277,7 +277,7 @@ class Store:
             durable.remove_litter(self._directory)
 
     def _keep(self, deployment: Deployment) -> None:
-        durable.write_json(self.path(deployment.config_id), asdict(deployment))
+        durable.write_json(self.path(deployment.config_id), vars(deployment))
 
     def _undamaged(self, config_id: str) -> Deployment | None:
         with contextlib.suppress(StateError):

@@ -71,6 +71,8 @@ class HeatService(OpenStackService):
             "stack_domain_admin": STACK_DOMAIN_ADMIN,
             "stack_domain_admin_password": self.plan.secrets[STACK_DOMAIN_ADMIN],
             "num_engine_workers": ENGINE_WORKERS,
+            # A minute is not enough where all of a cloud shares two cores.
+            "rpc_response_timeout": 300,
             "max_resources_per_stack": -1,
             "max_stacks_per_tenant": 10000,
             # The machine's own files in /etc/heat are none of ours.

@@ -47,7 +47,7 @@ class Rig:
         self.guest = site.guest(config, directory=directory, environ=environ, **guest)
         self.set_local(**(local or {}))
         self.guest.start()
-        self.stack.wait("CREATE_COMPLETE", LONGEST_S)
+        self.stack.wait("CREATE_COMPLETE")
         self.settled()
 
     def set_local(self, **options):

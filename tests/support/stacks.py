@@ -85,6 +85,17 @@ class Stack:
                 )
             time.sleep(POLL_S)
 
+    def wait_end(self, action, timeout_s=120):
+        """Wait until an action has ended, well or not."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            shown = self.show()
+            begun = action != "UPDATE" or shown.updated_time != self.updated_before
+            if begun and shown.stack_status in (f"{action}_COMPLETE", f"{action}_FAILED"):
+                return shown
+            assert time.monotonic() < deadline, f"{self.name} is {shown.stack_status}"
+            time.sleep(POLL_S)
+
     def wait_resource(self, name, status, timeout_s=120):
         """Wait for a resource's status; a failure of it fails at once."""
         deadline = time.monotonic() + timeout_s

@@ -2,6 +2,7 @@ import errno
 import os
 import re
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -78,3 +79,25 @@ def test_a_removed_file_is_gone_and_an_absent_one_does_not_matter(tmp_path):
 def test_what_cannot_be_removed_is_named(tmp_path):
     with pytest.raises(StateError, match=re.escape(str(tmp_path))):
         durable.remove(tmp_path)
+
+
+def test_what_a_crash_left_is_removed_and_whole_files_are_not(tmp_path, monkeypatch):
+    path = tmp_path / "b.json"
+    durable.write_json(path, 1)
+    with monkeypatch.context() as patch:
+        # As if the power went: neither rename nor clean up.
+        patch.setattr(Path, "replace", power_loss)
+        patch.setattr(Path, "unlink", power_loss)
+        with pytest.raises(KeyboardInterrupt):
+            durable.write_json(path, 2)
+    assert len(list(tmp_path.iterdir())) == 2
+    durable.remove_litter(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_directory_that_is_not_there_holds_no_litter(tmp_path):
+    durable.remove_litter(tmp_path / "none")
+
+
+def power_loss(*_):
+    raise KeyboardInterrupt

@@ -87,6 +87,29 @@ def test_a_limit_that_is_narrowed_later_is_learned_too():
     assert zaqar.whole == [SNAPSHOT]
 
 
+def test_a_limit_that_is_widened_later_is_learned_when_nothing_else_helps():
+    zaqar, poster = Zaqar(), Poster(Limits(post_bytes=625))
+    poster.post(zaqar, SNAPSHOT, 3600)
+    assert (zaqar.whole, poster.limits) == ([SNAPSHOT], Limits())
+
+
+def test_limits_that_are_widened_a_little_are_learned_anew():
+    zaqar, poster = Zaqar(post_bytes=2000), Poster(Limits(post_bytes=625))
+    poster.post(zaqar, SNAPSHOT, 3600)
+    assert (zaqar.whole, poster.limits) == ([SNAPSHOT], Limits(post_bytes=2000))
+
+
+@pytest.mark.parametrize("post_bytes", [262144, 900])
+def test_a_snapshot_is_posted_as_a_change_of_its_base(post_bytes):
+    base, newer = (Snapshot("ours", n, {"deployments": [TEXT], "n": n}) for n in (3, 4))
+    zaqar, poster = Zaqar(post_bytes), Poster()
+    poster.post(zaqar, base, 3600)
+    before = len(zaqar.taken)
+    poster.post(zaqar, newer, 3600, base=base)
+    assert zaqar.whole == [base, newer]
+    assert [body["heat-zaqar"]["base"] for body, _ in zaqar.taken[before:]] == [[3, base.digest]]
+
+
 @pytest.mark.parametrize("message", [SNAPSHOT, Hello("ours", "x")])
 def test_the_longest_life_is_honoured(message):
     zaqar, poster = Zaqar(longest_ttl_s=600), Poster()
@@ -134,11 +157,11 @@ def test_a_life_that_is_too_short_teaches_nothing():
 
 
 @pytest.mark.parametrize("post_bytes", [0, 99, 613, 625])
-def test_a_zaqar_that_takes_next_to_nothing_is_asked_once(post_bytes):
+def test_a_zaqar_that_takes_next_to_nothing_is_not_tried_for_ever(post_bytes):
     zaqar = Zaqar(post_bytes)
     with pytest.raises(TooLarge) as caught:
         Poster().post(zaqar, SNAPSHOT, 3600)
-    assert zaqar.asked == 1
+    assert zaqar.asked == 2  # once with the limits known, once with none
     assert caught.value.found_bytes > caught.value.limit_bytes
 
 

@@ -47,6 +47,7 @@ def zaqar():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
     server.seen, server.connections, server.released = [], set(), threading.Event()
     server.answer = (200, b'{"messages": [], "links": []}')
+    server.handle_error = lambda *_: None  # a client that has not waited
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server
     server.released.set()
@@ -88,13 +89,13 @@ def queue(zaqar):
         (302, RequestRefused),
     ],
 )
-@pytest.mark.parametrize("call", ["fetch", "post", "claim", "delete"])
+@pytest.mark.parametrize("call", ["fetch", "peek", "post", "delete"])
 def test_every_refusal_has_its_class(zaqar, queue, call, status, error):
     zaqar.answer = (status, b'{"title": "No", "description": "because of the test"}')
     calls = {
         "fetch": queue.fetch,
+        "peek": queue.peek,
         "post": lambda: queue.post({}, 60),
-        "claim": lambda: queue.claim(60),
         "delete": lambda: queue.delete(["1"]),
     }
     with pytest.raises(error) as caught:
@@ -145,11 +146,6 @@ def test_twenty_ids_a_delete(zaqar, queue):
     queue.delete(str(n) for n in range(45))
     counts = [path.count("ids=") for _, path, _ in zaqar.seen]
     assert counts == [20, 20, 5]
-
-
-def test_no_claim_is_an_empty_list(zaqar, queue):
-    zaqar.answer = (204, b"")
-    assert queue.claim(60) == []
 
 
 def test_the_id_of_a_post(zaqar, queue):

@@ -19,8 +19,8 @@ def pace(chance=1.0):
     return made
 
 
-def looked(made, now, *, news=False, longest_s=LONGEST_S, proven=False):
-    made.looked(now, news=news, longest_s=longest_s, proven=proven)
+def looked(made, now, *, news=False, longest_s=LONGEST_S, proven=False, **kwargs):
+    made.looked(now, news=news, longest_s=longest_s, proven=proven, **kwargs)
     return made.due_at - now
 
 
@@ -314,3 +314,47 @@ def test_when_pushes_end_the_pauses_are_the_longest():
     looked(made, 100, news=True, proven=True)
     made.lost(500, LONGEST_S)
     assert looked(made, made.due_at) == LONGEST_S
+
+
+# When the last look said so
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_the_next_look_comes_at_the_latest_when_the_last_one_said(proven):
+    made = pace()
+    assert looked(made, 100, longest_s=3600, proven=proven, again_in_s=0.25) == 0.25
+
+
+def test_a_look_that_is_due_sooner_is_not_put_off():
+    assert looked(pace(), 100, again_in_s=1000) == 1.0
+
+
+def test_neither_is_that_put_off_by_anothers_look():
+    made = pace()
+    looked(made, 100, proven=True, again_in_s=300)
+    made.confirmed(200)
+    assert made.due_at == 400
+
+
+def test_each_look_says_it_anew():
+    made = pace()
+    looked(made, 100, proven=True, again_in_s=300)
+    assert looked(made, 110, proven=True) == module.SAFETY_S
+
+
+# What a push told of, and is nothing new
+
+
+def test_what_was_only_posted_again_ends_a_chase_and_begins_no_short_pauses():
+    made = pace()
+    looks_until(made, 100)
+    made.pushed(100)
+    assert looked(made, 100, renewed=True) == LONGEST_S
+
+
+def test_what_was_only_posted_again_ends_a_flood():
+    made, last = flooded()
+    made.pushed(last + 1)
+    looked(made, last + 5, renewed=True, proven=True)
+    made.pushed(last + 6)
+    assert made.due_at == last + 6

@@ -115,3 +115,11 @@ def test_news_is_what_the_collectors_last_look_does_not_know():
     is_news = choose(FULL, source)._line.is_news
     assert not is_news(frozenset("21"))
     assert is_news(frozenset("1"))
+
+
+def test_a_goodbye_is_what_the_source_has_heard():
+    source = SimpleNamespace(farewell=SimpleNamespace(gone=False))
+    is_gone = choose(FULL, source)._line.is_gone
+    assert not is_gone()
+    source.farewell.gone = True
+    assert is_gone()

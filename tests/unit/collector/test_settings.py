@@ -111,7 +111,28 @@ def test_by_default_the_way_is_chosen_and_empty_values_are_none(tmp_path: Path) 
     assert (loaded.websocket_url, loaded.webhook_listen, loaded.webhook_path) == (None, None, None)
 
 
-@pytest.mark.parametrize("line", ["push = sometimes", "poll_longest = 0.5", "poll_longest = often"])
+@pytest.mark.parametrize(
+    "line",
+    ["push = sometimes", "poll_longest = 0.5", "poll_longest = often", "deploy_timeout = -1"],
+)
 def test_an_option_that_cannot_be_used_is_told(tmp_path: Path, line: str) -> None:
     with pytest.raises(NotConfigured, match=line.split()[0]):
         settings.load(written(tmp_path, line))
+
+
+def test_how_long_hooks_may_run_and_how_to_reboot(tmp_path: Path) -> None:
+    loaded = settings.load(written(tmp_path, "deploy_timeout = 2.5", "reboot_command = touch /x"))
+
+    assert (loaded.deploy_timeout_s, loaded.reboot_command) == (2.5, "touch /x")
+
+
+def test_by_default_hooks_have_four_hours_and_systemd_reboots(tmp_path: Path) -> None:
+    loaded = settings.load(written(tmp_path))
+
+    assert (loaded.deploy_timeout_s, loaded.reboot_command) == (14400.0, "systemctl reboot")
+
+
+def test_neither_a_limit_nor_a_reboot(tmp_path: Path) -> None:
+    loaded = settings.load(written(tmp_path, "deploy_timeout = 0", "reboot_command ="))
+
+    assert (loaded.deploy_timeout_s, loaded.reboot_command) == (0.0, "")

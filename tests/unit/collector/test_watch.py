@@ -10,7 +10,7 @@ from heat_zaqar_collector.pace import LONGEST_THROTTLE_S, SAFETY_S, Pace
 from heat_zaqar_collector.push.base import Push, State
 from heat_zaqar_collector.source import Look
 from heat_zaqar_collector.watch import OVERDUE_S, TICK_S, Watch
-from heat_zaqar_transport.wire import Snapshot
+from heat_zaqar_transport.wire import Ack, Snapshot
 
 LONGEST_S = 30.0
 
@@ -82,6 +82,9 @@ class Source:
         self.looks = []
         self.failing = False
         self.emptied = False
+        self.acks = ()
+        self.renewed = False
+        self.again_in_s = None
         self.during_look = lambda: None
 
     def post(self, generation):
@@ -97,7 +100,17 @@ class Source:
         news, self._held = generation != self._held, generation
         age_s = int(self._world.now - posted_at)
         emptied, self.emptied = self.emptied, False
-        return Look(self.held(), news=news, age_s=age_s if news else 0, emptied=emptied)
+        acks, self.acks = self.acks, ()
+        renewed, self.renewed = self.renewed, False
+        return Look(
+            self.held(),
+            news=news,
+            age_s=age_s if news else 0,
+            acks=acks,
+            renewed=renewed,
+            emptied=emptied,
+            again_in_s=self.again_in_s,
+        )
 
     def held(self):
         return Snapshot("c", self._held, {}) if self._held else None
@@ -132,7 +145,12 @@ def interrupts():
 
 
 @pytest.fixture
-def watch(world, source, push, interrupts):
+def noted():
+    return []
+
+
+@pytest.fixture
+def watch(world, source, push, interrupts, noted):
     return Watch(
         source=source,
         push=push,
@@ -140,6 +158,7 @@ def watch(world, source, push, interrupts):
         longest_s=LONGEST_S,
         interrupt=lambda: interrupts.append(world.now),
         clock=world.clock,
+        note=noted.extend,
     )
 
 
@@ -519,3 +538,66 @@ def test_waiting_is_no_busy_loop(watch, world, push):
     push.bell.waits.clear()
     watch.next(60)
     assert len(push.bell.waits) <= 60 / module.TICK_S + 2
+
+
+# Acks, and when to look for a hello's sake
+
+ACK = Ack("c", "config")
+
+
+def test_acks_are_handed_on_and_end_no_waiting(watch, world, source, push, noted):
+    start = quiet(watch, world, push)
+
+    def happen():
+        source.acks = (ACK,)
+        push.told()
+
+    world.at(start + 10, happen)
+    watch.next(60)
+    assert noted == [ACK]
+    assert world.now == pytest.approx(start + 60)
+
+
+@pytest.mark.parametrize("what", [{"acks": (ACK,)}, {"renewed": True}])
+def test_what_a_push_told_of_is_not_looked_for_again(watch, world, source, push, what):
+    start = quiet(watch, world, push)
+
+    def happen():
+        vars(source).update(what)
+        push.told()
+
+    world.at(start + 10, happen)
+    watch.next(60)
+    assert source.looks == [start + 10]
+
+
+def test_after_an_ack_the_polls_are_close_together_again(watch, world, source):
+    watch.next(0)
+    watch.next(600)
+    source.acks = (ACK,)
+    source.looks.clear()
+    watch.next(LONGEST_S + 1)
+    assert source.looks[1] - source.looks[0] == pytest.approx(0.5)
+
+
+def test_an_old_ack_that_no_push_told_of_is_no_reason_for_doubt(watch, world, source, push):
+    quiet(watch, world, push)
+    source.acks = (ACK,)
+    watch.next(2 * SAFETY_S)
+    assert push.state is State.PROVEN
+
+
+def test_while_pushes_come_a_look_is_as_early_as_the_last_one_said(watch, world, source, push):
+    source.again_in_s = 30.0
+    start = quiet(watch, world, push)
+    watch.next(100)
+    gaps = [later - earlier for earlier, later in pairwise([start, *source.looks])]
+    assert len(gaps) >= 3
+    assert max(gaps) <= 30
+    assert push.state is State.PROVEN
+
+
+def test_acks_may_have_nobody_who_waits_for_them(watch, source):
+    watch.note = module.ignore_acks
+    source.acks = (ACK,)
+    assert watch.next(0) is None

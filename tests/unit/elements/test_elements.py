@@ -173,6 +173,7 @@ def test_signed_urls_arrive_unchanged(root: Path) -> None:
 
 def test_every_option_of_ours_is_rendered(root: Path) -> None:
     typed = {"signal_ttl": 61, "timeout": 62.5, "poll_longest": 63.5, "push": "webhook"}
+    typed |= {"deploy_timeout": 64.5}
     names = [option.dest for option in settings.ADDED_OPTS]
     values = {name: typed.get(name, f"value-of-{name}") for name in names}
 
@@ -249,6 +250,7 @@ def test_a_command_of_the_metadata_goes_first(root: Path) -> None:
         ({"zaqar": {"password": "a\n[DEFAULT]\ncommand = x"}}, "password contains a line break"),
         ({"zaqar": {"signal_ttl": "soon"}}, "signal_ttl is not a number"),
         ({"zaqar": {"poll_longest": "often"}}, "poll_longest is not a number"),
+        ({"zaqar": {"deploy_timeout": "long"}}, "deploy_timeout is not a number"),
         ({"zaqar": {"password": {"a": "b"}}}, "password is neither text nor a number"),
         ({"zaqar": "hello"}, "os-collect-config.zaqar is not an object"),
     ],
@@ -270,7 +272,13 @@ def test_what_cannot_be_written_leaves_the_present_file(
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("push", "sometimes"), ("push", False), ("poll_longest", 0.5), ("timeout", 0)],
+    [
+        ("push", "sometimes"),
+        ("push", False),
+        ("poll_longest", 0.5),
+        ("timeout", 0),
+        ("deploy_timeout", -1),
+    ],
 )
 def test_what_the_agent_would_not_start_with_leaves_the_present_file(
     root: Path, name: str, value: Any

@@ -17,8 +17,7 @@ class Answering(http.server.BaseHTTPRequestHandler):
     def _answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.seen.append((self.command, self.path, body))
-        answers = self.server.answers
-        status, headers, text = answers.pop(0) if len(answers) > 1 else answers[0]
+        status, headers, text = self.server.next_answer(body)
         self.send_response(status)
         for name, value in {"Content-Length": str(len(text)), **headers}.items():
             self.send_header(name, value)
@@ -38,11 +37,19 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answering)
         self.seen = []
         self.answers = [(200, {}, b"")]
+        self.handler = None
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def answer(self, *statuses):
         """Answer these statuses in turn, and the last one from then on."""
         self.answers = [(status, {}, b"") for status in statuses]
+
+    def next_answer(self, body):
+        """Return status, headers and text; `handler` decides where a test has set one."""
+        if self.handler:
+            status, text = self.handler(body)
+            return status, {}, text
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
     def bodies(self):
         return [json.loads(body) for _, _, body in self.seen]

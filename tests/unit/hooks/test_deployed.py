@@ -35,3 +35,11 @@ def test_heat_agents_copy_of_a_result_is_read_if_it_can_be(tmp_path):
     for config_id, text in (("a", '{"x": 1}'), ("b", "{"), ("c", "[]")):
         (tmp_path / f"{config_id}.notify.json").write_text(text)
     assert [deployed.kept_result(config_id) for config_id in "abcd"] == [{"x": 1}, None, None, None]
+
+
+def test_what_a_crash_left_is_removed_and_configs_are_not(tmp_path, config):
+    deployed = Deployed(tmp_path)
+    deployed.write(config())
+    (tmp_path / ".c1.json.x1y2z3").touch()
+    deployed.remove_litter()
+    assert [path.name for path in tmp_path.iterdir()] == ["c1.json"]

@@ -1,9 +1,12 @@
 import json
+import os
+import time
+from pathlib import Path
 
 import pytest
 
-from heat_zaqar_hooks import hooks
-from heat_zaqar_transport.wire.errors import HookFailed
+from heat_zaqar_hooks import hooks, processes
+from heat_zaqar_transport.wire.errors import HookFailed, StateError
 
 
 def test_the_first_directory_that_has_the_hook_wins(tmp_path, hook_dir, hook):
@@ -66,3 +69,112 @@ def test_a_hook_that_cannot_be_started_fails(hook_dir, mode, text, problem):
 
 def test_the_repr_shows_no_output(hook):
     assert "hunter2" not in repr(hooks.run(hook("echo hunter2; echo hunter2 >&2"), {}))
+
+
+def test_a_hook_is_told_its_attempt(hook):
+    path = hook('echo "$HEAT_DEPLOY_ATTEMPT"')
+    assert hooks.run(path, {}).stdout == "1\n"
+    assert hooks.run(path, {}, attempt=3).stdout == "3\n"
+
+
+def test_a_hook_leads_a_session_and_a_group_of_its_own(hook):
+    fields = hooks.run(hook("cat /proc/self/stat"), {}).stdout.rpartition(")")[2].split()
+    group, session = fields[2], fields[3]
+    assert group == session
+    assert session != str(os.getsid(0))
+
+
+def test_who_started_it_is_told_before_it_gets_its_config(hook, tmp_path):
+    told = []
+
+    def started(pid, start_time):
+        assert processes.is_same(pid, start_time)
+        time.sleep(0.05)
+        told.append((pid, (tmp_path / "got").exists()))
+
+    run = hooks.run(hook(f"read -r line; touch {tmp_path}/got; echo $$"), {}, started=started)
+    assert told == [(int(run.stdout), False)]
+
+
+def test_a_hook_that_cannot_be_recorded_never_gets_its_config(hook, tmp_path):
+    pids = []
+
+    def full(pid, start_time):
+        pids.append(pid)
+        raise StateError("disk", "full")
+
+    with pytest.raises(StateError):
+        hooks.run(hook(f"read -r line && touch {tmp_path}/got"), {}, started=full)
+    assert processes.start_time(pids[0]) is None
+    assert not (tmp_path / "got").exists()
+
+
+def test_a_hook_in_time_has_not_timed_out(hook):
+    run = hooks.run(hook("echo in time"), {}, limit_s=30)
+    assert (run.stdout, run.returncode, run.timed_out_s) == ("in time\n", 0, None)
+
+
+def test_a_hook_over_time_may_clean_up(hook):
+    path = hook("trap 'echo cleaned; exit 3' TERM; echo begun; sleep 60 & wait")
+    run = hooks.run(path, {}, limit_s=0.1)
+    assert (run.stdout, run.returncode, run.timed_out_s) == ("begun\ncleaned\n", 3, 0.1)
+    assert run.duration_s < 5
+
+
+def test_a_hook_that_does_not_heed_sigterm_is_killed_with_its_children(hook):
+    path = hook("trap '' TERM; sleep 60 & echo $!; echo begun >&2; while :; do sleep 60; done")
+    run = hooks.run(path, {}, limit_s=0.1, grace_s=0.1)
+    assert (run.returncode, run.stderr) == (-9, "begun\n")
+    assert run.duration_s < hooks.LAST_OUTPUT_S
+    assert dead(int(run.stdout))
+
+
+def test_children_that_closed_the_pipes_end_too(hook):
+    path = hook("(trap '' TERM; exec sleep 60 >&- 2>&-) & echo $!; wait")
+    run = hooks.run(path, {}, limit_s=0.2)
+    assert run.returncode == -15  # the hook itself heeded SIGTERM
+    assert dead(int(run.stdout))
+
+
+def test_a_daemon_that_left_the_group_with_the_pipes_does_not_hang_the_runner(hook, monkeypatch):
+    monkeypatch.setattr(hooks, "LAST_OUTPUT_S", 0.1)
+    run = hooks.run(hook("echo before; setsid sleep 5 & sleep 60"), {}, limit_s=0.2, grace_s=0.1)
+    assert run.stdout == "before\n"
+    assert run.returncode == -15
+    assert run.duration_s < 2
+
+
+def test_the_limit_holds_while_only_a_daemon_has_the_pipes(hook, monkeypatch):
+    monkeypatch.setattr(hooks, "LAST_OUTPUT_S", 0.1)
+    run = hooks.run(hook("echo '{}'; setsid sleep 5 &"), {}, limit_s=0.2, grace_s=0.1)
+    assert (run.timed_out_s, run.stdout) == (0.2, "{}\n")
+    assert run.duration_s < 2
+
+
+def test_a_limit_of_months_is_waited_for_in_slices(hook, monkeypatch):
+    monkeypatch.setattr(hooks, "_SLICE_S", 0.02)
+    path = hook("cat; sleep 0.05; echo; echo end")
+    config = {"config": "x" * 200_000}
+    assert hooks.run(path, config, limit_s=10).stdout == f"{json.dumps(config)}\nend\n"
+    assert hooks.run(hook("sleep 60"), {}, limit_s=0.1).timed_out_s == 0.1
+
+
+def test_a_limit_beyond_what_poll_takes(hook):
+    assert hooks.run(hook("echo ok"), {}, limit_s=1e9).stdout == "ok\n"
+
+
+def test_no_descriptor_is_left_open(hook):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    hooks.run(hook("true"), {})
+    hooks.run(hook("sleep 60"), {}, limit_s=0.02)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def dead(pid):
+    """Tell whether a process is gone, or soon: it was killed, and init collects it."""
+    for _ in range(50):
+        fields = processes._stat(pid)
+        if fields is None or fields[0] == "Z":
+            return True
+        time.sleep(0.01)
+    return False

@@ -48,3 +48,21 @@ def test_no_inputs_are_none():
 
 def test_the_repr_shows_no_value():
     assert "text" not in repr(Inputs.parse(DOCUMENT))
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(5, 5.0), (0.5, 0.5), ("5", 5.0), ("1e3", 1000.0), (None, None), ("", None)],
+)
+def test_seconds_are_a_number_or_a_text_of_one(value, seconds):
+    assert Inputs("c1", {"n": value}).seconds("n") == seconds
+    assert Inputs("c1", {}).seconds("n") is None
+
+
+@pytest.mark.parametrize(
+    "value", ["soon", "0", 0, -1, True, False, "nan", "inf", float("inf"), {}, [1], 10**400]
+)
+def test_seconds_that_are_none_are_named_but_not_quoted(value):
+    with pytest.raises(UnusableConfig) as caught:
+        Inputs("c1", {"n": value}).seconds("n")
+    assert str(caught.value) == "config c1: input n is no number of seconds above 0"

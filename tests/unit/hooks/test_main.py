@@ -1,6 +1,7 @@
 """The program as os-refresh-config calls it: environment in, exit status out."""
 
 import json
+import sys
 
 import pytest
 
@@ -148,5 +149,38 @@ def test_help_tells_environment_and_exit_statuses(capsys):
         main.main(["--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    for name in ("HEAT_SHELL_CONFIG", "HEAT_CONFIG_HOOKS", "HEAT_ZAQAR_CONFIG", "exit status"):
+    for name in ("HEAT_SHELL_CONFIG", "HEAT_CONFIG_HOOKS", "HEAT_ZAQAR_BOOT_ID_FILE", "194"):
         assert name in text
+
+
+def test_a_reboot_is_asked_for_by_the_configured_command(run, hook, server, tmp_path):
+    boot_id, marker = tmp_path / "boot-id", tmp_path / "rebooted"
+    boot_id.write_text("first\n")
+    hook('echo "{}"; [ "$HEAT_DEPLOY_ATTEMPT" = 2 ] || exit 194')
+    assert run() == 1
+    assert marker.exists()
+    assert server.seen == []
+    marker.unlink()
+    assert run() == 1
+    assert marker.exists()  # the same boot still
+    marker.unlink()
+    boot_id.write_text("second\n")
+    assert run() == 0
+    assert not marker.exists()
+    assert server.bodies()[0]["deploy_status_code"] == 0
+
+
+def test_a_script_asks_for_a_reboot_by_its_exit_status(run, hook, server, tmp_path):
+    program = "from heat_zaqar_hooks.script import main; raise SystemExit(main())"
+    hook(f'exec {sys.executable} -c "{program}"')
+    assert run(config="exit 194") == 1
+    assert (tmp_path / "rebooted").exists()
+    assert server.seen == []
+
+
+def test_the_configured_time_limit_holds(run, hook, server, tmp_path):
+    with (tmp_path / "agent.conf").open("a") as agent:
+        agent.write("deploy_timeout = 0.1\n")
+    hook("exec sleep 60")
+    assert run() == 0
+    assert server.bodies()[0]["deploy_status_code"] == 124

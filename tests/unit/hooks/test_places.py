@@ -13,6 +13,7 @@ def test_the_defaults_are_those_of_heat_agents():
             Path("/var/lib/heat-config/hooks"),
         ),
         notify_program=None,
+        boot_id_file=Path("/proc/sys/kernel/random/boot_id"),
     )
 
 
@@ -23,14 +24,17 @@ def test_the_environment_is_read():
             "HEAT_CONFIG_DEPLOYED": "/b",
             "HEAT_CONFIG_HOOKS": "/c",
             "HEAT_CONFIG_NOTIFY": "mine",
+            "HEAT_ZAQAR_BOOT_ID_FILE": "/d",
         }
     )
     assert (places.config_list, places.deployed_dir) == (Path("/a"), Path("/b"))
     assert places.hook_dirs[0] == Path("/c")
     assert len(places.hook_dirs) == 3
     assert places.notify_program == "mine"
+    assert places.boot_id_file == Path("/d")
 
 
 def test_an_empty_variable_counts_as_not_set():
     names = ("HEAT_SHELL_CONFIG", "HEAT_CONFIG_DEPLOYED", "HEAT_CONFIG_HOOKS", "HEAT_CONFIG_NOTIFY")
+    names += ("HEAT_ZAQAR_BOOT_ID_FILE",)
     assert Places.from_environ(dict.fromkeys(names, "")) == Places.from_environ({})

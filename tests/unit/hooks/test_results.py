@@ -135,3 +135,13 @@ def test_how_a_program_ended():
     assert how_it_ended(2) == "ended with exit status 2"
     assert how_it_ended(-9) == "was ended by signal 9 (SIGKILL)"
     assert how_it_ended(-63) == "was ended by signal 63"
+
+
+@pytest.mark.parametrize(("limit_s", "told"), [(0.5, "0.5"), (14400.0, "14400"), (1e7, "10000000")])
+def test_a_timeout_is_a_failure_that_keeps_what_was_printed(limit_s, told):
+    run = HookRun(0, '{"deploy_status_code": 0}', "trace\n", 0.1, timed_out_s=limit_s)
+    assert from_run("script", run) == {
+        "deploy_stdout": '{"deploy_status_code": 0}',
+        "deploy_stderr": f"trace\ntimed out after {told} s",
+        "deploy_status_code": 124,
+    }

@@ -3,12 +3,16 @@
 import dataclasses
 import json
 import multiprocessing
+import os
 import stat
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from heat_zaqar_hooks import processes
 from heat_zaqar_hooks import runner as runner_module
 from heat_zaqar_hooks.deployed import Deployed
 from heat_zaqar_hooks.results import failed
@@ -210,6 +214,296 @@ def test_an_interrupted_hook_has_failed_and_does_not_run_again(
     assert heat.outputs["deploy_status_code"] == 1
     assert heat.outputs["deploy_stderr"] == f"interrupted: {cause} while the hook was running"
     assert state_of(store) is State.SENT
+
+
+@pytest.fixture
+def die_in_the_hook(runner, entry, hook):
+    """Let a runner die while its hook runs for a minute; return the hook's pid."""
+
+    def die(*more):
+        hook("cat > /dev/null; kill -9 $PPID; exec sleep 60")
+        runner.config_list.write_text(json.dumps([entry(), *more]))
+        child = multiprocessing.get_context("fork").Process(target=runner.run)
+        child.start()
+        child.join()
+        assert child.exitcode == -9
+        return runner.store.read("c1").hook_pid
+
+    yield die
+    found = runner.store.read("c1")
+    if found and found.hook_pid:
+        processes.send_signal(found.hook_pid, 9)
+
+
+def lives(pid):
+    fields = processes._stat(pid)
+    return fields is not None and fields[0] != "Z"
+
+
+def test_a_hook_that_outlives_its_runner_is_ended(run, entry, heat, die_in_the_hook, caplog):
+    pid = die_in_the_hook()
+    assert lives(pid)
+    assert run(entry()) == 0
+    assert not lives(pid)
+    assert heat.outputs["deploy_stderr"].startswith("interrupted: the runner died")
+    assert "deployment web (c1): its hook still runs without a runner and is ended" in caplog.text
+
+
+def test_the_orphan_of_a_vanished_config_is_ended_before_anything_runs(
+    run, entry, hook, heat, die_in_the_hook, monkeypatch
+):
+    pid = die_in_the_hook()
+    monkeypatch.setenv("ORPHAN", str(pid))
+    hook('kill -0 "$ORPHAN" 2>/dev/null && grep -v ") Z" /proc/$ORPHAN/stat >&2; echo "{}"')
+    assert run(entry("c2")) == 0
+    assert not lives(pid)
+    assert heat.outputs["deploy_stderr"] == ""
+
+
+@pytest.mark.parametrize(
+    ("boot_id", "started"),
+    [("boot-2", "1"), ("boot-1", None), ("", None), ("boot-2", "no /proc")],
+    ids=["pid used again", "other boot", "boot not known", "start not known"],
+)
+def test_another_process_of_that_number_is_left_alone(run, entry, store, boot_id, started):
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        start_time = {None: processes.start_time(other.pid), "no /proc": None}.get(started, started)
+        fresh = Deployment("c1", "web", "script").running("script", boot_id, "before")
+        store.write(fresh.started(other.pid, start_time))
+        assert run(entry()) == 0
+        assert other.poll() is None
+        other.kill()
+
+
+def test_what_an_interrupted_script_left_is_removed(run, entry, store, tmp_path):
+    for name in ("working/c1", "outputs/c1.result"):
+        path = tmp_path / name
+        path.parent.mkdir()
+        path.touch()
+    store.write(Deployment("c1", "web", "script").running("script", "boot-1", "before"))
+    assert run(entry()) == 0
+    assert not (tmp_path / "working/c1").exists()
+    assert not (tmp_path / "outputs/c1.result").exists()
+
+
+def test_what_waits_goes_before_what_is_new(run, entry, hook, heat, store, reboots):
+    """A long hook does not hold back a result, nor does one run beside an orphan."""
+    hook("echo '{}'")
+    interrupted = Deployment("c3", "web", "script").running("script", "boot-1", "before")
+    store.write(interrupted)
+    store.write(Deployment("c4", "web", "script").finished({}, "before"))
+    store.write(dataclasses.replace(interrupted, config_id="c5").rebooting())
+    run(entry("c1"), entry("c2"), entry("c3"), entry("c4"), entry("c5"))
+    assert [config_id for config_id, _ in heat.got] == ["c4", "c3", "c5", "c1", "c2"]
+
+
+def test_an_acked_result_is_sent_no_more_and_one_that_waits_for_its_ack_neither(
+    run, entry, hook, heat, store, runs
+):
+    hook(COUNTING)
+    heat.channel = "ch"
+    assert run(entry()) == 0
+    assert (state_of(store), store.read("c1").outputs["mine"]) == (State.SENT, 1)
+    assert run(entry()) == 0
+    assert store.acked("c1", 1)
+    assert run(entry()) == 0
+    assert (runs(), len(heat.got)) == (1, 1)
+    assert (state_of(store), store.read("c1").outputs) == (State.ACKED, None)
+
+
+def test_an_ack_that_comes_before_the_post_returns_is_kept(run, entry, hook, heat, store):
+    hook("echo '{}'")
+    heat.channel = "ch"
+
+    def acked_at_once(*_):
+        assert store.acked("c1", 1)
+        return "X"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Heat, "__call__", acked_at_once)
+        assert run(entry()) == 0
+    assert state_of(store) is State.ACKED
+
+
+def test_the_channel_is_recorded_before_the_result_is_sent(run, entry, hook, heat, store):
+    hook("echo '{}'")
+    heat.channel, heat.refused = "ch", {"c1"}
+    run(entry())
+    assert [found.config_id for found in store.unacked("ch")] == ["c1"]
+
+
+def test_a_result_waits_for_the_ack_of_the_channel_that_it_went_to(run, entry, hook, heat, store):
+    hook("echo '{}'")
+    heat.channel, heat.refused = "before", {"c1"}
+    run(entry())
+    heat.channel, heat.refused = "after", set()
+    run(entry())
+    assert store.unacked("before") == []
+    assert [found.config_id for found in store.unacked("after")] == ["c1"]
+
+
+def test_a_result_that_notify_put_there_meanwhile_stands(run, entry, hook, heat, store, runs):
+    hook(COUNTING)
+    write, finished = durable.write_json, Deployment("c1", "web", "script").finished({"by": 1}, "t")
+
+    def overtaken(path, value):
+        write(path, value)
+        if value.get("state") == "received":
+            write(path, {**dataclasses.asdict(finished)})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(durable, "write_json", overtaken)
+        assert run(entry()) == 0
+    assert (runs(), heat.outputs) == (0, {"by": 1})
+
+
+# reboots
+
+ASKING = (
+    'echo "$HEAT_DEPLOY_ATTEMPT" >> "$RUNS"; echo "{}"; [ "$HEAT_DEPLOY_ATTEMPT" = 2 ] || exit 194'
+)
+
+
+def rebooted(runner, boot_id):
+    return dataclasses.replace(runner, boot_id=boot_id)
+
+
+def test_a_hook_that_asks_for_a_reboot_goes_on_after_it(
+    runner, run, entry, hook, heat, store, runs, reboots
+):
+    hook(ASKING)
+    assert run(entry()) == 1
+    assert (heat.got, len(reboots)) == ([], 1)
+    found = store.read("c1")
+    assert (found.state, found.boot_id, found.attempt) == (State.REBOOTING, "boot-2", 1)
+    assert rebooted(runner, "boot-3").run() == 0
+    assert heat.outputs["deploy_status_code"] == 0
+    assert (heat.attempts, runs(), len(reboots)) == ([2], 2, 1)
+
+
+def test_the_record_is_on_the_disk_before_the_reboot(runner, entry, hook, store):
+    hook("exit 194")
+    seen = []
+    runner.config_list.write_text(json.dumps([entry()]))
+    asking = dataclasses.replace(runner, reboot=lambda: seen.append(state_of(store)))
+    asking.run()
+    assert seen == [State.REBOOTING]
+
+
+def test_a_script_that_asks_for_it_by_its_status_is_heard_too(run, entry, hook, heat, reboots):
+    """The script hook ends with 0, and passes the script's own status on."""
+    hook("echo '{\"deploy_status_code\": 194}'")
+    assert run(entry()) == 1
+    assert (heat.got, len(reboots)) == ([], 1)
+
+
+def test_nothing_runs_between_the_wish_and_the_reboot(run, entry, hook, heat, runs, reboots):
+    hook("echo '{}'; exit 194")
+    hook(COUNTING, name="other")
+    assert run(entry("a"), entry("b", "other")) == 1
+    assert run(entry("0", "other"), entry("a"), entry("b", "other")) == 1
+    assert (runs(), heat.got) == (0, [])
+    assert len(reboots) == 2  # the reboot has not come: it is asked for again
+
+
+def test_what_ran_before_the_wish_is_answered(run, entry, hook, heat, reboots):
+    hook("exit 194")
+    hook("echo '{}'", name="other")
+    assert run(entry("a", "other"), entry("b")) == 1
+    assert [config_id for config_id, _ in heat.got] == ["a"]
+
+
+def test_where_boots_cannot_be_told_apart_the_hook_goes_on(runner, entry, hook, runs):
+    hook(ASKING)
+    runner.config_list.write_text(json.dumps([entry()]))
+    assert rebooted(runner, "").run() == 1
+    assert rebooted(runner, "").run() == 0
+    assert runs() == 2
+
+
+def test_a_hook_that_never_has_enough_fails(runner, run, entry, hook, heat, runs, store, reboots):
+    hook('echo run >> "$RUNS"; echo out; echo trace >&2; exit 194')
+    run(entry())
+    for boot in range(3, 20):
+        rebooted(runner, f"boot-{boot}").run()
+    assert (runs(), len(reboots)) == (10, 9)
+    assert heat.attempts == [10]
+    assert heat.outputs["deploy_status_code"] == 194
+    reason = "the hook has asked for a reboot in all of its 10 attempts"
+    assert heat.outputs["deploy_stderr"] == f"trace\n{reason}"
+    assert heat.outputs["deploy_stdout"] == "out\n"
+
+
+def test_a_reboot_in_the_middle_of_a_later_attempt_is_an_interruption(
+    run, entry, heat, store, hook
+):
+    hook("echo '{}'")
+    waiting = Deployment("c1", "web", "script").running("script", "boot-0", "t").rebooting()
+    store.write(waiting.running("script", "boot-1", "t"))
+    assert run(entry()) == 0
+    assert "the server was rebooted" in heat.outputs["deploy_stderr"]
+    assert heat.attempts == [2]
+
+
+def test_a_hook_that_is_gone_after_the_reboot_is_a_failure(runner, run, entry, hook, heat):
+    path = hook("exit 194")
+    run(entry())
+    path.unlink()
+    assert rebooted(runner, "boot-3").run() == 0
+    assert heat.outputs["deploy_stderr"] == "this server has no hook for group script"
+
+
+def test_a_vanished_config_reboots_nothing(run, entry, hook, heat, store, reboots):
+    hook("exit 194")
+    run(entry())
+    reboots.clear()
+    hook("echo '{}'")
+    assert run(entry("c2")) == 0
+    assert (reboots, store.ids()) == ([], ["c2"])
+
+
+# time limits
+
+
+@pytest.mark.parametrize("value", [0.1, "0.1", " .1 "])
+def test_a_hook_over_its_time_has_failed(runner, entry, hook, heat, value, tmp_path, caplog):
+    caplog.set_level("INFO")
+    for name in ("working/c1", "outputs/c1.result"):
+        (tmp_path / name).parent.mkdir()
+    hook(f"echo begun; echo trace >&2; touch {tmp_path}/working/c1; exec sleep 60")
+    runner.config_list.write_text(json.dumps([entry(inputs={"deploy_timeout": value})]))
+    assert dataclasses.replace(runner, limit_s=50.0).run() == 0
+    assert heat.outputs == {
+        "deploy_stdout": "begun\n",
+        "deploy_stderr": "trace\ntimed out after 0.1 s",
+        "deploy_status_code": 124,
+    }
+    assert not (tmp_path / "working/c1").exists()
+    assert "hook timed out with status 124" in caplog.text
+
+
+def test_the_agents_limit_holds_where_the_inputs_say_nothing(runner, entry, hook, heat):
+    hook("exec sleep 60")
+    runner.config_list.write_text(json.dumps([entry(inputs={"deploy_timeout": ""})]))
+    assert dataclasses.replace(runner, limit_s=0.1).run() == 0
+    assert heat.outputs["deploy_stderr"] == "timed out after 0.1 s"
+
+
+def test_a_stubborn_hook_has_its_grace_and_no_more(runner, entry, hook, heat):
+    hook("trap '' TERM; while :; do sleep 0.02; done")
+    runner.config_list.write_text(json.dumps([entry()]))
+    assert dataclasses.replace(runner, limit_s=0.1, grace_s=0.1).run() == 0
+    assert heat.outputs["deploy_status_code"] == 124
+
+
+@pytest.mark.parametrize("value", ["soon", 0, -1, "nan", "inf", True, [5], "1e999"])
+def test_a_limit_that_is_none_is_a_failure_that_names_it(run, entry, hook, heat, runs, value):
+    hook(COUNTING)
+    assert run(entry(inputs={"deploy_timeout": value})) == 0
+    assert heat.outputs["deploy_status_code"] == 1
+    told = "config c1: input deploy_timeout is no number of seconds above 0"
+    assert heat.outputs["deploy_stderr"] == told
+    assert runs() == 0
 
 
 def test_a_crash_before_sending_sends_and_runs_nothing(run, entry, hook, heat, store, runs):
@@ -427,6 +721,69 @@ def test_a_damaged_record_of_a_vanished_config_goes_too(run, entry, hook, store)
     store.path("old").write_text("{")
     assert run(entry("new")) == 0
     assert store.ids() == ["new"]
+
+
+def test_what_crashes_left_is_removed(runner, run, entry, hook, store, tmp_path):
+    hook("echo '{}'")
+    run(entry())
+    litter = [
+        store.path("c1").with_name(".c1.json.x1y2"),
+        runner.deployed.path("c1").with_name(".c1.json.x1y2"),
+    ]
+    for path in litter:
+        path.touch()
+    assert run(entry()) == 0
+    assert not any(path.exists() for path in litter)
+
+
+def test_litter_that_will_not_go_stops_nothing(runner, run, entry, hook, heat, store):
+    hook("echo '{}'")
+    (store.path("c1").parent / ".c1.json.x1y2").mkdir(parents=True)
+    assert run(entry()) == 1
+    assert heat.outputs["deploy_status_code"] == 0
+
+
+def test_what_a_killed_script_left_goes_with_its_config(run, entry, hook, tmp_path):
+    hook("echo '{}'")
+    run(entry("old"))
+    for name in ("working/old", "outputs/old.result", "outputs/older.result"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    run(entry("new"))
+    left = [path.name for name in ("working", "outputs") for path in (tmp_path / name).iterdir()]
+    assert left == ["older.result"]
+
+
+@pytest.fixture
+def quick_path():
+    """A directory in memory where there are such: 80,000 files are written there."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
+
+
+def test_ten_thousand_deployments_leave_no_more_than_the_last_hundred(
+    runner, run, entry, heat, quick_path, monkeypatch
+):
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # what is left is not a matter of it
+    heat.channel = "ch"
+    places = {"store": Store(quick_path), "deployed": Deployed(quick_path / "deployed")}
+    runner = dataclasses.replace(runner, **places)
+    seen = []
+    for at in range(100):
+        listed = [entry(f"c{at:02}-{n:02}", "os-apply-config") for n in range(100)]
+        runner.config_list.write_text(json.dumps(listed))
+        assert runner.run() == 0
+        if at % 10:
+            continue
+        files = [path for path in quick_path.rglob("*") if path.is_file()]
+        seen.append((len(files), sum(path.stat().st_size for path in files)))
+        assert seen[-1] == seen[0]
+    assert len(heat.got) == 10_000
+    count, size = seen[0]
+    assert count == 201  # a record and a config for each, and the lock
+    assert size < 201 * 1000
 
 
 def test_an_empty_list_forgets_nothing(run, entry, hook, heat, runs):

@@ -248,3 +248,18 @@ def test_help(capsys):
         script.main(["--help"])
     assert caught.value.code == 0
     assert "HEAT_SCRIPT_OUTPUTS" in capsys.readouterr().out
+
+
+def test_what_a_killed_hook_leaves_can_be_removed(places):
+    for path in (places.working_dir / "c1", places.outputs_dir / "c1.out"):
+        path.parent.mkdir()
+        path.touch()
+    other = places.outputs_dir / "c10.out"
+    other.touch()
+    places.clean("c1")
+    assert list(places.working_dir.iterdir()) == []
+    assert list(places.outputs_dir.iterdir()) == [other]
+
+
+def test_there_need_be_nothing_to_remove(places):
+    places.clean("c1")

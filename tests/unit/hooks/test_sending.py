@@ -2,8 +2,10 @@ import json
 
 import pytest
 
+from heat_zaqar_hooks.bounds import MAX_RESULT_BYTES, MAX_SIGNAL_BYTES, size_of
 from heat_zaqar_hooks.deployed import Deployed
 from heat_zaqar_hooks.sending import ATTEMPTS, GIVE_UP_AFTER_S, Sender, deliver
+from heat_zaqar_transport.wire import parse
 from heat_zaqar_transport.wire.errors import AccessRefused, ServiceFailed, Unreachable
 
 
@@ -74,3 +76,35 @@ def test_a_notify_program_takes_the_place_of_all_transports(tmp_path, config, ho
     send = Sender(make_settings, deployed, str(program))
     assert send(config(), {}, 1) == str(program)
     assert json.loads((tmp_path / "seen").read_text())["id"] == "c1"
+
+
+def test_outputs_are_cut_to_what_the_transport_carries():
+    signal = Flaky()
+    deliver(signal, {"deploy_stdout": "x" * 3000}, lambda _: None)
+    assert signal.outputs["deploy_stdout"].startswith("[")
+    assert size_of(signal.outputs) <= 2000
+
+
+def test_the_attempt_reaches_the_message(tmp_path, server, config, make_settings, signed_url):
+    server.answer(201)
+    agent = make_settings(signal_url=signed_url(server.url))
+    send = Sender(lambda: agent, Deployed(tmp_path))
+    on_channel = config(inputs={"deploy_signal_transport": "ZAQAR_MESSAGE"})
+    assert send(on_channel, {}, 3) == "ZAQAR_MESSAGE"
+    assert parse(server.bodies()[0]["messages"][0]["body"]).attempt == 3
+    assert send.ack_channel(on_channel) == "the-channel"
+
+
+@pytest.mark.parametrize(
+    ("transport", "limit_bytes"),
+    [("ZAQAR_MESSAGE", MAX_RESULT_BYTES), ("CFN_SIGNAL", MAX_SIGNAL_BYTES)],
+)
+def test_a_notify_program_gets_what_its_transport_carries(
+    tmp_path, config, hook, make_settings, transport, limit_bytes
+):
+    program = hook(f"cat > {tmp_path}/seen")
+    send = Sender(make_settings, Deployed(tmp_path), str(program))
+    given = config(inputs={"deploy_signal_transport": transport})
+    send(given, {"deploy_stdout": "x" * 2_000_000}, 1)
+    size = (tmp_path / "seen").stat().st_size
+    assert limit_bytes - 200 < size <= limit_bytes

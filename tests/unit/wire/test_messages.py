@@ -75,6 +75,7 @@ def test_every_golden_file_is_tested():
     assert {path.stem for path in GOLDEN.glob("*.json")} == {
         *GOLDEN_MESSAGES,
         *GOLDEN_IN_PARTS,
+        "snapshot-as-change",  # in test_changes
     }
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -32,6 +33,7 @@ class World:
         ids: What a list of the queue finds.
         seen: What the collector has listed.
         lifetime_s: Of each token.
+        gone: Whether Heat has said goodbye.
     """
 
     def __init__(self):
@@ -42,6 +44,7 @@ class World:
         self.ids = ["m1"]
         self.seen = ["m1"]
         self.lifetime_s = HOUR_S
+        self.gone = False
         self.push = None
         self.slept = []
         self.waited = []
@@ -67,6 +70,11 @@ class World:
     def forget(self):
         self.do("forget")
         self._token = None
+
+    # the goodbye
+
+    def is_gone(self):
+        return self.gone
 
     # the REST API
 
@@ -125,6 +133,7 @@ def push(world):
         connect=world.connect,
         list_ids=world.list_ids,
         is_news=lambda ids: list(ids) != world.seen,
+        is_gone=world.is_gone,
         subscription_ttl_s=TTL_S,
     )
     world.push = WebsocketPush(line, lambda: world.now, world.sleep)
@@ -482,7 +491,7 @@ def test_no_failure_of_zaqar_or_keystone_ends_the_trying(world, push, caplog):
     def connect():
         raise next(remaining, Over())
 
-    push._line = Line("q", world, connect, world.list_ids, lambda _: False)
+    push._line = replace(push._line, connect=connect)
     with pytest.raises(Over), caplog.at_level(logging.WARNING):
         push._keep_connected()
     assert len(world.slept) == 8
@@ -504,3 +513,28 @@ def test_an_empty_queue_is_not_subscribed_to_as_that_would_make_a_deleted_one_an
     assert "subscribe" not in world.names()
     assert world.names()[-1] == "close"
     assert push.state is State.AWAY
+
+
+@pytest.mark.usefixtures("widest")
+def test_after_a_goodbye_nobody_is_called_at_all(world, push):
+    world.gone = True
+    assert attempts(world, push, 9)[-1] == module.LONGEST_WAIT_REFUSED_S
+    assert world.done == []
+
+
+def test_a_goodbye_that_comes_while_connecting_is_heeded(world, push):
+    answers = iter([False, True])
+    push._line = replace(push._line, is_gone=lambda: next(answers))
+    with pytest.raises(AccessRefused, match="is being deleted"):
+        push._hold_one()
+    assert world.names() == ["connect", "token", "list", "close"]
+
+
+def test_a_channel_that_is_in_use_again_is_connected_to(world, push):
+    world.gone = True
+    with pytest.raises(AccessRefused):
+        push._hold_one()
+    world.gone = False
+    with pytest.raises(Over):
+        push._hold_one()
+    assert "subscribe" in world.names()

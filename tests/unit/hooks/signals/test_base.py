@@ -1,6 +1,7 @@
 import pytest
 
-from heat_zaqar_hooks.signals.base import check_status
+from heat_zaqar_hooks.inputs import Inputs
+from heat_zaqar_hooks.signals.base import check_status, has_own_queue
 from heat_zaqar_transport.wire.errors import (
     AccessRefused,
     RequestRefused,
@@ -34,3 +35,21 @@ def test_anything_else_is_an_error(status, error):
         check_status("signal", status)
     assert type(caught.value) is error
     assert isinstance(caught.value, Retriable) == (status in (429, 500, 503))
+
+
+def test_words_that_are_safe_to_quote_are_quoted():
+    with pytest.raises(RequestRefused, match=r"^signal: HTTP status 400: too long$"):
+        check_status("signal", 400, "too long")
+
+
+@pytest.mark.parametrize(
+    ("values", "own"),
+    [
+        ({"deploy_queue_id": "q", "deploy_signal_id": "u"}, True),
+        ({"deploy_queue_id": "q"}, False),
+        ({"deploy_signal_id": "u"}, False),
+        ({}, False),
+    ],
+)
+def test_a_deployments_own_queue_takes_both_of_its_inputs(values, own):
+    assert has_own_queue(Inputs("c1", values)) is own

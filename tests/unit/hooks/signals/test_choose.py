@@ -3,6 +3,7 @@ import pytest
 from heat_zaqar_hooks import signals
 from heat_zaqar_hooks.errors import UnusableConfig
 from heat_zaqar_hooks.inputs import Inputs
+from heat_zaqar_transport.wire.errors import NotConfigured
 
 KEYSTONE = {
     "deploy_auth_url": "http://127.0.0.1:9/v3",
@@ -70,3 +71,34 @@ def test_the_agents_settings_are_only_read_where_they_are_needed():
 
     for transport, values in (("CFN_SIGNAL", URL), ("HEAT_SIGNAL", KEYSTONE), ("NO_SIGNAL", {})):
         signals.choose(Inputs("c1", {"deploy_signal_transport": transport, **values}), unreadable)
+
+
+@pytest.mark.parametrize(
+    ("values", "channel"),
+    [
+        ({"deploy_signal_transport": "ZAQAR_MESSAGE"}, "the-channel"),
+        ({"deploy_signal_transport": "ZAQAR_MESSAGE", **QUEUE, **URL}, None),
+        ({"deploy_signal_transport": "ZAQAR_SIGNAL", **QUEUE}, None),
+        ({"deploy_signal_transport": "CFN_SIGNAL", **URL}, None),
+        ({"deploy_signal_transport": "PIGEON"}, None),
+        ({"deploy_signal_transport": 5}, None),
+        ({}, None),
+    ],
+)
+def test_acks_come_over_the_servers_own_channel_only(make_settings, values, channel):
+    assert signals.ack_channel(Inputs("c1", values), make_settings) == channel
+
+
+def test_without_settings_nothing_is_acked():
+    def unreadable():
+        raise NotConfigured("[zaqar]")
+
+    message = Inputs("c1", {"deploy_signal_transport": "ZAQAR_MESSAGE"})
+    assert signals.ack_channel(message, unreadable) is None
+
+
+def test_the_attempt_is_passed_on(make_settings, signed_url):
+    agent = make_settings(signal_url=signed_url())
+    inputs = Inputs("c1", {"deploy_signal_transport": "ZAQAR_MESSAGE"})
+    assert signals.choose(inputs, lambda: agent, 3).attempt == 3
+    assert signals.choose(Inputs("c1", {}), lambda: agent, 3).transport == "NO_SIGNAL"

@@ -1,12 +1,13 @@
 import json
+import random
 
 import pytest
 
 from heat_zaqar_hooks.errors import UnusableConfig
 from heat_zaqar_hooks.inputs import Inputs
 from heat_zaqar_hooks.signals.message import MessageSignal
-from heat_zaqar_transport.wire import Result, parse
-from heat_zaqar_transport.wire.errors import NotConfigured
+from heat_zaqar_transport.wire import QueuedMessage, Result, gather, parse
+from heat_zaqar_transport.wire.errors import NotConfigured, RequestRefused
 
 POSTED = json.dumps({"resources": ["/v2/queues/signal-queue/messages/m1"]}).encode()
 
@@ -71,3 +72,70 @@ def test_the_repr_shows_no_signature(make_settings, signed_url):
     assert "secret-signature" not in repr(
         MessageSignal.from_inputs(Inputs("c1", {}), lambda: agent)
     )
+
+
+class Zaqar:
+    """Answers posts as a Zaqar with some limits does, and keeps what it takes."""
+
+    def __init__(self, server, post_bytes=262144, longest_ttl_s=1209600):
+        self.limits = post_bytes, longest_ttl_s
+        self.server, self.kept = server, []
+        server.handler = self
+
+    def __call__(self, body):
+        (message,) = json.loads(body)["messages"]
+        post_bytes, longest_ttl_s = self.limits
+        if len(body) > post_bytes:
+            said = f"Message collection size is too large. Max size {post_bytes}"
+        elif message["ttl"] > longest_ttl_s:
+            said = f"The TTL for a message may not exceed {longest_ttl_s} seconds, and so on"
+        else:
+            self.kept.append(message)
+            return 201, POSTED
+        return 400, json.dumps({"description": f"{said}."}).encode()
+
+
+def received(zaqar):
+    """Return the one result that a reader of the queue puts together."""
+    listed = [QueuedMessage(str(at), message["body"]) for at, message in enumerate(zaqar.kept)]
+    (found,) = gather(listed).found
+    return found.message
+
+
+@pytest.fixture
+def send(server, make_settings, signed_url):
+    def send(outputs, **changes):
+        agent = make_settings(signal_url=signed_url(server.url), **changes)
+        MessageSignal.on_agents_channel("c1", 2, agent).send(outputs)
+
+    return send
+
+
+def test_a_result_larger_than_one_post_goes_in_parts(server, send):
+    zaqar = Zaqar(server)
+    outputs = {"deploy_stdout": random.Random(1).randbytes(700_000).hex()}
+    send(outputs)
+    assert len(zaqar.kept) > 2
+    assert received(zaqar) == Result("the-channel", "c1", outputs, 2)
+
+
+def test_the_limits_of_this_zaqar_are_learned_from_its_refusals(server, send):
+    zaqar = Zaqar(server, post_bytes=20_000, longest_ttl_s=300)
+    outputs = {"deploy_stdout": random.Random(1).randbytes(30_000).hex()}
+    send(outputs, signal_ttl_s=86400)
+    assert received(zaqar).outputs == outputs
+    assert {message["ttl"] for message in zaqar.kept} == {300}
+
+
+def test_another_refusal_is_an_error(server, send):
+    server.answers = [(400, {}, b"no")]
+    with pytest.raises(RequestRefused, match=r"HTTP status 400$"):
+        send({})
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("option", ["signal_url", "channel"])
+def test_to_resend_without_a_channel_is_an_error(make_settings, signed_url, option):
+    agent = make_settings(**{"signal_url": signed_url(), option: None})
+    with pytest.raises(NotConfigured, match=option):
+        MessageSignal.on_agents_channel("c1", 1, agent)

@@ -11,9 +11,14 @@ from heat_zaqar_transport.wire.errors import (
     AccessRefused,
     RequestRefused,
     ServiceFailed,
+    TransportError,
     Unreachable,
 )
 
+REFUSAL = (
+    '{"title": "Invalid API request", "description": "Message collection size is too large. '
+    'Max size 262144", "at": "secret-signature"}'
+)
 PATH = "/v1/signal/arn?Signature=secret-signature"
 
 
@@ -86,3 +91,28 @@ def test_what_is_no_url_is_refused_without_quoting_it(url):
 def test_another_verb_is_refused():
     with pytest.raises(UnusableConfig, match="deploy_signal_verb is neither POST nor PUT"):
         signal_to("http://127.0.0.1:9/", deploy_signal_verb="DELETE")
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "quoted"),
+    [
+        (400, REFUSAL, "Message collection size is too large. Max size 262144"),
+        (413, REFUSAL, "Message collection size is too large. Max size 262144"),
+        (404, REFUSAL, ""),
+        (503, REFUSAL, ""),
+        (400, "x" * 2000 + REFUSAL, ""),
+        (400, "\xff\xfe", ""),
+    ],
+)
+def test_of_a_refusal_only_the_words_about_a_limit_are_quoted(server, status, text, quoted):
+    server.answers = [(status, {}, text.encode("latin-1"))]
+    with pytest.raises(TransportError) as caught:
+        signal_to(server.url + PATH).send({})
+    told = f": {quoted}" if quoted else ""
+    assert caught.value.problem == f"HTTP status {status}{told}"
+
+
+def test_a_refusal_that_breaks_off_is_a_refusal(server):
+    server.answers = [(400, {"Content-Length": "5000", "Connection": "close"}, b"half")]
+    with pytest.raises(RequestRefused, match=r"HTTP status 400$"):
+        signal_to(server.url + PATH).send({})
