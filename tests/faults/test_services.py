@@ -29,14 +29,19 @@ def rig(site):
     return Rig(site)
 
 
-def test_redis_is_flushed_while_nothing_happens(cloud, rig):
+@pytest.mark.parametrize("push", ["poll", "websocket"])
+def test_redis_is_flushed_while_nothing_happens(cloud, site, push):
+    rig = Rig(site, agent={"push": push, "poll_longest": 5})
     flush(cloud)
+    if push == "websocket":
+        # Its agents cannot notice and look once an hour; docs/operators.md says to do this.
+        cloud.restart_service("zaqar-websocket")
     rig.update("after the flush", 60)
     rig.settled()
     # And Zaqar tells of results again: nobody has to look for them.
     began = time.monotonic()
     rig.update("soon")
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 12
 
 
 def test_redis_is_flushed_before_the_server_has_read(cloud, rig, proxy):

@@ -44,12 +44,16 @@ def test_the_server_cannot_post(rig, proxy, fault):
     rig.settled()
 
 
-@pytest.mark.parametrize("fault", ["503 before", "500 after", "half", "drop before"])
-def test_the_engine_cannot_publish(rig, proxy, fault):
-    # Three tries, and then again while the deployment waits.
-    with proxy.rule(fault, "POST", rig.metadata_queue, 4, who=by_engine) as rule:
+@pytest.mark.parametrize(
+    ("fault", "times"),
+    # Three tries, and then again while the deployment waits. What was posted in spite of the
+    # answer is found by the second try.
+    [("503 before", 4), ("drop before", 4), ("500 after", 1), ("half", 1)],
+)
+def test_the_engine_cannot_publish(rig, proxy, fault, times):
+    with proxy.rule(fault, "POST", rig.metadata_queue, times, who=by_engine) as rule:
         rig.start_update(f"publish {fault}")
-        wait_done(rule, 3, LONGEST_S)
+        wait_done(rule, times, LONGEST_S)
         rig.completes()
     rig.settled()
 

@@ -31,6 +31,18 @@ def test_a_goodbye_of_another_channel_does_not_count(farewell, tmp_path, channel
     assert not Farewell(tmp_path, channel).gone
 
 
+def test_a_server_without_a_channel_has_nothing_to_be_said_goodbye_to(tmp_path):
+    Farewell(tmp_path, None).heard()
+    assert not Farewell(tmp_path, None).gone
+
+
+def test_it_is_written_once(farewell, tmp_path):
+    farewell.heard()
+    (tmp_path / FILE_NAME).unlink()
+    farewell.heard()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_channel_that_lives_again_stays_so(farewell, tmp_path):
     farewell.heard()
     farewell.lives()

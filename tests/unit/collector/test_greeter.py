@@ -140,9 +140,24 @@ def test_the_while_begins_anew_with_other_parts(world):
     assert world.times(INCOMPLETE, 9) == []
 
 
-def test_several_reasons_make_one_hello_which_names_the_most_severe(fresh):
-    fresh.see(Choice(HELD, (Rejection("5", "x"),), carriers=carried(TTL_S), incomplete=True))
-    assert fresh.reasons() == ["rejected"]
+@pytest.mark.parametrize(
+    ("rejections", "carriers", "reason"),
+    [
+        ((Rejection("5", "x"),), (), "rejected"),
+        ((), (), "empty queue"),
+        ((), carried(TTL_S), "incomplete"),
+    ],
+)
+def test_several_reasons_make_one_hello_which_names_the_most_severe(
+    fresh, rejections, carriers, reason
+):
+    """There are parts for long enough, and the start was never told."""
+    fresh.error = Unreachable("post", "refused")
+    fresh.see(INCOMPLETE)
+    fresh.error = None
+    fresh.now += FIRST_PAUSE_S
+    fresh.see(Choice(HELD, rejections, carriers=carriers, incomplete=True))
+    assert fresh.reasons() == [reason]
 
 
 def test_what_is_new_is_named_though_something_more_severe_lasts(world):

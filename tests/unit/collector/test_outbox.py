@@ -312,6 +312,33 @@ def test_new_trouble_after_a_success_is_told_again(world, caplog):
     assert caplog.text.count("refused") == 2
 
 
+def test_other_trouble_is_told_though_there_has_been_no_success(world, caplog):
+    world.finish()
+    world.signals.error = Unreachable("post", "refused")
+    world.run(15)
+    world.signals.error = AccessRefused("post", "403")
+    world.run(100)
+    assert [caplog.text.count(each) for each in ("refused", "403")] == [1, 1]
+
+
+def test_a_queue_that_cannot_be_read_once_more_is_told_again(world, caplog):
+    world.finish()
+    for error in (Unreachable("list", "refused"), None, Unreachable("list", "refused")):
+        world.metadata.error = error
+        world.run(1000)
+    assert caplog.text.count("refused") == 2
+
+
+def test_an_ack_ends_the_trouble_of_its_result(world, caplog):
+    world.signals.error = Unreachable("post", "refused")
+    for attempt in (1, 2):
+        world.finish(attempt=attempt)
+        world.run(15)
+        world.outbox.note([Ack(CHANNEL, "a", attempt)])
+        world.run(15)
+    assert caplog.text.count("refused") == 2
+
+
 def test_while_zaqar_is_away_each_result_does_not_wait_for_its_own_timeout(world):
     world.finish("a")
     world.finish("b")
@@ -361,6 +388,24 @@ def test_a_bad_disk_is_told_and_ends_nothing(world, caplog, failing):
     assert world.state() is State.ACKED
 
 
+def test_a_disk_that_goes_bad_once_more_is_told_again(world, caplog):
+    world.outbox._records = broken = Broken(world.store)
+    for failing in ("unacked", None, "unacked"):
+        broken.failing = failing
+        world.run(5)
+    assert caplog.text.count("Input/output error") == 2
+
+
+def test_a_damaged_record_that_is_acked_does_not_stop_the_others(world, caplog):
+    world.finish("a")
+    world.finish("b")
+    world.store.path("a").write_text("{")
+    world.heat_says(Ack(CHANNEL, "a"))
+    world.run(15)
+    assert [each.config_id for each in world.heard()] == ["b"]
+    assert "not JSON" in caplog.text
+
+
 def test_no_output_is_logged(world, caplog):
     world.finish(outputs={"password": "s3cret"})
     with caplog.at_level(logging.DEBUG):
@@ -399,7 +444,7 @@ def test_an_error_that_nobody_foresaw_is_told_and_ends_nothing(tmp_path, caplog)
     world.outbox._records = world
     with pytest.raises(Over):
         world.outbox.run()
-    assert world.waits == [UNFORESEEN_PAUSE_S, TICK_S] * 2
+    assert world.waits == [UNFORESEEN_PAUSE_S] * 2
     assert caplog.text.count("unexpected KeyError at ") == 2
     assert "s3cret" not in caplog.text
 

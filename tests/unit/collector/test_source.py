@@ -360,6 +360,61 @@ def test_parts_of_which_some_are_missing_wait_and_are_asked_for(source, world):
     assert source.look().news
 
 
+# Changes
+
+
+def grown(generation):
+    """Return a snapshot with so many deployments, each hard to compress."""
+    deployments = [{"id": each, "config": RANDOM[each]} for each in range(generation)]
+    return Snapshot(CHANNEL, generation, {"deployments": deployments})
+
+
+RANDOM = [secrets.token_hex(1500) for _ in range(12)]
+
+
+def test_a_snapshot_that_is_told_as_a_change_is_kept_whole(source, world):
+    for body in pack(grown(11)):
+        world.metadata.post(body, TTL_S)
+    source.look()
+    (change,) = pack(grown(12), base=grown(11))
+    assert "base" in change["heat-zaqar"]
+    world.metadata.post(change, TTL_S)
+    assert look_of(source) == Look(grown(12), news=True)
+    assert source.store.load() == grown(12)
+
+
+def test_a_change_is_as_old_as_itself_not_as_its_base(source, world):
+    """Else each would look as if a push had failed to tell of it."""
+    for generation, base in ((11, None), (12, grown(11))):
+        world.now += 40
+        for body in pack(grown(generation), base=base):
+            world.metadata.post(body, TTL_S)
+    world.now += 2
+    assert source.look().age_s == 2
+
+
+def test_a_change_lives_no_longer_than_its_base(source, world):
+    for body in pack(grown(11)):
+        world.metadata.post(body, 60)
+    for body in pack(grown(12), base=grown(11)):
+        world.metadata.post(body, TTL_S)
+    assert source.look().again_in_s == 30
+    world.now += 30
+    source.look()
+    assert world.said()[-1] == Hello(CHANNEL, "expiring", 12)
+
+
+def test_a_change_whose_base_is_not_in_the_queue_is_asked_for_like_a_missing_part(source, world):
+    world.post(snapshot(10))
+    for body in pack(grown(12), base=grown(11)):
+        world.metadata.post(body, TTL_S)
+    look = source.look()
+    assert (look.snapshot, look.again_in_s) == (snapshot(10), 10)
+    world.now += 10
+    source.look()
+    assert world.said()[-1] == Hello(CHANNEL, "incomplete", 10)
+
+
 # Acks
 
 
