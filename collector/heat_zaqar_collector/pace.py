@@ -3,7 +3,7 @@
 
 * Polling: soon after there was something new, and then ever more rarely.
 * A push: at once. It can come before the message can be read, so that a fruitless look is
-  repeated a few times, with growing pauses.
+  repeated a few times, with growing pauses, and a fruitful one once.
 * Many pushes for which there is nothing new: ever more rarely, so that a flood of pushes does
   not become a flood of looks.
 * While pushes are known to come: once an hour, should one have been lost.
@@ -92,7 +92,9 @@ class Pace:
         if news:
             self._pause_s = SHORTEST_S
         if news or renewed:
-            self._chase_s, self._fruitless = None, 0
+            # Two pushes may have rung as one, and the second one's message not be there yet.
+            self._chase_s = None if self._chase_s is None else LONGEST_CHASE_S
+            self._fruitless = 0
         self._due_at = now + (safety_s if proven else self._next_pause_s(longest_s))
         if self._chase_s is not None:
             self._due_at = min(self._due_at, now + self._chase_s)

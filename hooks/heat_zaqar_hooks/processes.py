@@ -52,8 +52,12 @@ def end_group(
 
 
 def send_signal(group: int, number: signal.Signals) -> None:
-    """Send a signal to all processes of a group; none left does not matter."""
-    with contextlib.suppress(ProcessLookupError):
+    """Send a signal to all processes of a group; none left does not matter.
+
+    Nor do processes that this one may not end, as those of another user in a container
+    without CAP_KILL: the runner has other deployments to bring on.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
 
 

@@ -73,6 +73,9 @@ class HeatService(OpenStackService):
             "num_engine_workers": ENGINE_WORKERS,
             # A minute is not enough where all of a cloud shares two cores.
             "rpc_response_timeout": 300,
+            # Templates of hundreds of deployments with a text in each.
+            "max_json_body_size": 4 * 1024 * 1024,
+            "max_template_size": 4 * 1024 * 1024,
             "max_resources_per_stack": -1,
             "max_stacks_per_tenant": 10000,
             # The machine's own files in /etc/heat are none of ours.

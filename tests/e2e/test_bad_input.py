@@ -25,6 +25,11 @@ def running(site):
     return stack, guest, options
 
 
+def without_acks(queue):
+    """Return what a metadata queue lists but for acks, which stay there for a while."""
+    return [each for each in queue.fetch() if '"type": "ack"' not in json.dumps(each.body)]
+
+
 def truncated(channel):
     body = serialize(Snapshot(channel, 10**6, {"deployments": ["one", "two"]}))
     return {**body, "deployments": ["one"]}
@@ -46,13 +51,13 @@ def test_rubbish_in_the_queue_is_reported_and_cleared_and_costs_nothing(
 ):
     stack, guest, options = running
     queue = open_as_intruder(cloud, SignedUrl.parse(options["metadata_url"]))
-    before, log_size = queue.fetch(), guest.log_size
+    before, log_size = without_acks(queue), guest.log_size
     post_anything(queue, rubbish(options["channel"]))
     guest.wait_log(told, 30, since=log_size)
     guest.wait_log(r"Asked Heat for the present snapshot \(rejected\)", 30, since=log_size)
     # Heat's answer to the hello: the queue holds its snapshot again, and that alone.
-    guest.wait_for(lambda: queue.fetch() and len(queue.fetch()) == 1, 30, "a clean queue")
-    assert queue.fetch()[0].body == before[-1].body
+    guest.wait_for(lambda: len(without_acks(queue)) == 1, 30, "a clean queue")
+    assert without_acks(queue)[0].body == before[-1].body
     # The server keeps its configuration, and the next change arrives.
     assert options["channel"] in guest.path("etc/os-collect-config.conf").read_text()
     stack.update(ECHO_AGAIN)

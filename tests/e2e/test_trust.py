@@ -4,7 +4,7 @@ import re
 import time
 
 from heat_zaqar_transport import queues
-from heat_zaqar_transport.wire import Result, SignedUrl, parse, serialize
+from heat_zaqar_transport.wire import Result, SignedUrl, gather, serialize
 from support import hot
 
 PASSWORD = "correct-horse-battery-staple-4711"
@@ -25,8 +25,9 @@ def test_a_server_cannot_answer_for_another(site):
     mine, theirs = (stack.collect_config(name)["zaqar"] for name in ("mine", "theirs"))
 
     def queued():
-        bodies = queues.open_signed(SignedUrl.parse(theirs["metadata_url"])).fetch()
-        return [d["id"] for each in bodies for d in parse(each.body).document["deployments"]]
+        found = gather(queues.open_signed(SignedUrl.parse(theirs["metadata_url"])).fetch()).found
+        documents = [each.message.document for each in found]
+        return [each["id"] for document in documents for each in document["deployments"]]
 
     deadline = time.monotonic() + 30
     while not queued() and time.monotonic() < deadline:

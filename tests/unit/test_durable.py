@@ -95,6 +95,12 @@ def test_what_a_crash_left_is_removed_and_whole_files_are_not(tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_litter_that_will_not_go_is_named(tmp_path):
+    (tmp_path / ".b.json.x1y2").mkdir()
+    with pytest.raises(StateError, match=r"\.b\.json\.x1y2"):
+        durable.remove_litter(tmp_path)
+
+
 def test_a_directory_that_is_not_there_holds_no_litter(tmp_path):
     durable.remove_litter(tmp_path / "none")
 

@@ -104,10 +104,15 @@ def test_a_push_never_puts_a_look_off():
     assert made.due_at == float("-inf")
 
 
-def test_a_push_that_was_right_is_not_looked_for_again():
+def test_a_push_that_was_right_is_looked_for_once_more_as_two_may_have_rung_as_one():
     made = pace()
     made.pushed(100)
-    assert looked(made, 100, news=True, proven=True) == module.SAFETY_S
+    assert looked(made, 100, news=True, proven=True) == pytest.approx(module.LONGEST_CHASE_S)
+    assert looked(made, 102.56, proven=True) == module.SAFETY_S
+
+
+def test_news_that_no_push_told_of_are_not_looked_for_again():
+    assert looked(pace(), 100, news=True, proven=True) == module.SAFETY_S
 
 
 def test_a_fruitless_push_is_chased_with_growing_pauses_and_then_let_go():
@@ -126,7 +131,8 @@ def test_a_chase_that_finds_something_is_over_and_the_next_one_begins_in_small_s
     made.pushed(100)
     looked(made, 100)
     looked(made, 100.02)
-    assert looked(made, 100.06, news=True, proven=True) == module.SAFETY_S
+    assert looked(made, 100.06, news=True, proven=True) == pytest.approx(module.LONGEST_CHASE_S)
+    assert looked(made, 102.62, proven=True) == module.SAFETY_S
     made.pushed(110)
     assert made.due_at == 110
     assert looked(made, 110) == pytest.approx(module.FIRST_CHASE_S)
@@ -349,7 +355,8 @@ def test_what_was_only_posted_again_ends_a_chase_and_begins_no_short_pauses():
     made = pace()
     looks_until(made, 100)
     made.pushed(100)
-    assert looked(made, 100, renewed=True) == LONGEST_S
+    assert looked(made, 100, renewed=True) == pytest.approx(module.LONGEST_CHASE_S)
+    assert looked(made, 102.56) == LONGEST_S
 
 
 def test_what_was_only_posted_again_ends_a_flood():

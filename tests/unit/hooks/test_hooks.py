@@ -144,6 +144,12 @@ def test_a_daemon_that_left_the_group_with_the_pipes_does_not_hang_the_runner(ho
     assert run.duration_s < 2
 
 
+def test_what_was_printed_is_kept_where_the_pipes_were_closed_long_before(hook):
+    path = hook("echo out; echo trace >&2; exec >&- 2>&-; trap '' TERM; while :; do sleep 1; done")
+    run = hooks.run(path, {}, limit_s=0.1, grace_s=0.1)
+    assert (run.stdout, run.stderr, run.timed_out_s) == ("out\n", "trace\n", 0.1)
+
+
 def test_the_limit_holds_while_only_a_daemon_has_the_pipes(hook, monkeypatch):
     monkeypatch.setattr(hooks, "LAST_OUTPUT_S", 0.1)
     run = hooks.run(hook("echo '{}'; setsid sleep 5 &"), {}, limit_s=0.2, grace_s=0.1)

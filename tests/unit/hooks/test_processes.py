@@ -91,6 +91,18 @@ def test_what_does_not_heed_sigterm_is_killed(start):
     assert not alive(int(child))
 
 
+def test_a_group_that_one_may_not_end_stops_nothing(start, monkeypatch):
+    process, _ = start(PAIR)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "killpg", refused)
+        processes.end_group(process.pid, grace_s=0, sleep=lambda _: None)
+    assert process.poll() is None
+
+
+def refused(*_):
+    raise PermissionError
+
+
 def test_a_group_that_is_gone_is_no_error(start):
     process, _ = start("")
     process.wait()

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import multiprocessing
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from heat_zaqar_hooks import processes
+from heat_zaqar_hooks import hooks, processes
 from heat_zaqar_hooks import runner as runner_module
 from heat_zaqar_hooks.deployed import Deployed
 from heat_zaqar_hooks.results import failed
@@ -166,6 +167,13 @@ def test_while_the_hook_runs_the_record_says_so(run, entry, hook, heat, store, m
     assert (record["name"], record["group"]) == ("web", "script")
 
 
+def test_a_hook_that_has_its_config_is_in_its_record(run, entry, hook, heat, store, monkeypatch):
+    monkeypatch.setenv("STATE_FILE", str(store.path("c1")))
+    hook('cat > /dev/null; cat "$STATE_FILE" >&2; echo "{\\"pid\\": $$}"')
+    run(entry())
+    assert json.loads(heat.outputs["deploy_stderr"])["hook_pid"] == heat.outputs["pid"]
+
+
 def test_a_result_that_is_not_sent_is_sent_later_without_another_run(
     run, entry, hook, heat, store, runs
 ):
@@ -216,12 +224,80 @@ def test_an_interrupted_hook_has_failed_and_does_not_run_again(
     assert state_of(store) is State.SENT
 
 
+# What the runner writes for one deployment, in order.
+WRITES = ("received", "config", "running", "pid", "finished", "sent")
+
+
+def die_at_a_write(runner, number, after):
+    """Have a runner killed before or after one of its writes."""
+    write, numbers = durable.write_json, iter(range(99))
+
+    def write_or_die(path, value):
+        at = next(numbers)
+        if at != number or after:
+            write(path, value)
+        if at == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def die():
+        durable.write_json = write_or_die  # in the child alone
+        runner.run()
+
+    child = multiprocessing.get_context("fork").Process(target=die)
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("name", WRITES)
+def test_wherever_a_runner_is_killed_the_hook_runs_once_and_heat_gets_a_result(
+    runner, entry, hook, heat, store, runs, tmp_path, name, after
+):
+    hook(COUNTING)
+    runner.config_list.write_text(json.dumps([entry()]))
+    sent_by_it = tmp_path / "sent by the one that is killed"
+    sending = dataclasses.replace(runner, send=lambda *_: sent_by_it.touch() or "X")
+    at = WRITES.index(name)
+    die_at_a_write(sending, at, after)
+    is_running = (WRITES.index("running"), True) <= (at, after) < (WRITES.index("finished"), True)
+    assert (store.path("c1").exists() and state_of(store) is State.RUNNING) is is_running
+    for _ in range(2):
+        assert runner.run() == 0
+    assert state_of(store) is State.SENT
+    if (name, after) == ("sent", True):
+        assert heat.got == []
+        assert sent_by_it.exists()
+    elif is_running:
+        assert heat.outputs["deploy_stderr"].startswith("interrupted: the runner died")
+    else:
+        assert heat.outputs["mine"] == 1
+    assert runs() <= 1 if is_running else runs() == 1
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_runner_that_is_killed_as_it_notes_the_wish_for_a_reboot(
+    runner, entry, hook, heat, runs, reboots, after
+):
+    hook(ASKING)
+    runner.config_list.write_text(json.dumps([entry()]))
+    die_at_a_write(runner, WRITES.index("finished"), after)
+    if after:
+        assert (runner.run(), len(reboots), heat.got) == (1, 1, [])
+        assert rebooted(runner, "boot-3").run() == 0
+        assert (heat.outputs["deploy_status_code"], heat.attempts, runs()) == (0, [2], 2)
+    else:
+        assert runner.run() == 0
+        assert heat.outputs["deploy_stderr"].startswith("interrupted: the runner died")
+        assert (heat.attempts, runs(), reboots) == ([1], 1, [])
+
+
 @pytest.fixture
 def die_in_the_hook(runner, entry, hook):
     """Let a runner die while its hook runs for a minute; return the hook's pid."""
 
-    def die(*more):
-        hook("cat > /dev/null; kill -9 $PPID; exec sleep 60")
+    def die(*more, first=""):
+        hook(f"cat > /dev/null; {first} kill -9 $PPID; exec sleep 60")
         runner.config_list.write_text(json.dumps([entry(), *more]))
         child = multiprocessing.get_context("fork").Process(target=runner.run)
         child.start()
@@ -247,6 +323,14 @@ def test_a_hook_that_outlives_its_runner_is_ended(run, entry, heat, die_in_the_h
     assert not lives(pid)
     assert heat.outputs["deploy_stderr"].startswith("interrupted: the runner died")
     assert "deployment web (c1): its hook still runs without a runner and is ended" in caplog.text
+
+
+def test_what_that_hook_has_started_is_ended_with_it(run, entry, die_in_the_hook, tmp_path):
+    die_in_the_hook(first=f"sleep 60 & echo $! > {tmp_path}/child;")
+    child = int((tmp_path / "child").read_text())
+    assert lives(child)
+    assert run(entry()) == 0
+    assert not lives(child)
 
 
 def test_the_orphan_of_a_vanished_config_is_ended_before_anything_runs(
@@ -487,6 +571,27 @@ def test_the_agents_limit_holds_where_the_inputs_say_nothing(runner, entry, hook
     runner.config_list.write_text(json.dumps([entry(inputs={"deploy_timeout": ""})]))
     assert dataclasses.replace(runner, limit_s=0.1).run() == 0
     assert heat.outputs["deploy_stderr"] == "timed out after 0.1 s"
+
+
+def test_the_inputs_limit_goes_before_a_shorter_one_of_the_agent(runner, entry, hook, heat):
+    hook("sleep 0.2; echo '{}'")
+    runner.config_list.write_text(json.dumps([entry(inputs={"deploy_timeout": 30})]))
+    assert dataclasses.replace(runner, limit_s=0.05).run() == 0
+    assert heat.outputs["deploy_status_code"] == 0
+
+
+def test_without_a_limit_a_hook_takes_its_time(runner, entry, hook, heat, monkeypatch):
+    given, hooks_run = [], hooks.run
+
+    def note(*args, **more):
+        given.append(more["limit_s"])
+        return hooks_run(*args, **more)
+
+    monkeypatch.setattr(hooks, "run", note)
+    hook("sleep 0.1; echo '{}'")
+    runner.config_list.write_text(json.dumps([entry()]))
+    assert dataclasses.replace(runner, limit_s=0.0).run() == 0
+    assert (heat.outputs["deploy_status_code"], given) == (0, [None])
 
 
 def test_a_stubborn_hook_has_its_grace_and_no_more(runner, entry, hook, heat):

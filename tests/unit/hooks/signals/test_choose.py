@@ -97,6 +97,21 @@ def test_without_settings_nothing_is_acked():
     assert signals.ack_channel(message, unreadable) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "needed", "limit_bytes"),
+    [
+        ("CFN_SIGNAL", URL, 200 * 1024),
+        ("TEMP_URL_SIGNAL", URL, 200 * 1024),
+        ("HEAT_SIGNAL", KEYSTONE, 200 * 1024),
+        ("ZAQAR_SIGNAL", {**KEYSTONE, **QUEUE}, 200 * 1024),
+        ("ZAQAR_MESSAGE", {}, 1536 * 1024),
+        ("NO_SIGNAL", {}, 200 * 1024),
+    ],
+)
+def test_each_transport_says_what_it_carries(chosen, name, needed, limit_bytes):
+    assert chosen({"deploy_signal_transport": name, **needed}).limit_bytes == limit_bytes
+
+
 def test_the_attempt_is_passed_on(make_settings, signed_url):
     agent = make_settings(signal_url=signed_url())
     inputs = Inputs("c1", {"deploy_signal_transport": "ZAQAR_MESSAGE"})

@@ -3,6 +3,7 @@ import random
 
 import pytest
 
+from heat_zaqar_hooks.bounds import MAX_RESULT_BYTES, bounded
 from heat_zaqar_hooks.errors import UnusableConfig
 from heat_zaqar_hooks.inputs import Inputs
 from heat_zaqar_hooks.signals.message import MessageSignal
@@ -117,6 +118,14 @@ def test_a_result_larger_than_one_post_goes_in_parts(server, send):
     send(outputs)
     assert len(zaqar.kept) > 2
     assert received(zaqar) == Result("the-channel", "c1", outputs, 2)
+
+
+def test_the_largest_result_that_is_kept_can_be_carried(server, send):
+    zaqar = Zaqar(server)
+    log = "".join(random.Random(1).choices("".join(map(chr, range(32, 127))), k=1_600_000))
+    outputs = bounded({"deploy_stdout": log}, MAX_RESULT_BYTES)
+    send(outputs)
+    assert received(zaqar).outputs == outputs
 
 
 def test_the_limits_of_this_zaqar_are_learned_from_its_refusals(server, send):
