@@ -16,7 +16,7 @@ from oslo_log import log as logging
 from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, publish, receive, schema, transports
 from heat_zaqar_transport.resources.owner import QueueOwner, open_as_engine
-from heat_zaqar_transport.resources.safety_net import NOTIFIER, SafetyNet
+from heat_zaqar_transport.resources.safety_net import LOOKS, NOTIFIER, SafetyNet
 from heat_zaqar_transport.wire.errors import Retriable, TooLarge, TransportError
 
 LOG = logging.getLogger(__name__)
@@ -166,7 +166,7 @@ class ChannelDeployment(QueueOwner):
     def _watch_over(self, net: SafetyNet, complete: bool) -> None:
         if complete:
             net.completed()
-        elif net.due():
+        elif net.due() and LOOKS.due(self.properties[self.SERVER], net.first_s / 2):
             net.looked(self._look_into_queues())
 
     def _look_into_queues(self) -> list[int] | None:

@@ -6,6 +6,8 @@ a look now and then makes that cost seconds, never the deployment. Once a look h
 what the notifier should have told, no interval grows, until it tells again.
 """
 
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +26,41 @@ class Notifier:
 
 
 NOTIFIER = Notifier()
+
+
+class Looks:
+    """When a server's queues were last looked into, by whichever deployment of this process.
+
+    Hundreds of deployments of one server may wait at the same time; one look serves them all.
+
+    Args:
+        clock: Seconds that only go up, such as `time.monotonic`.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._looked_at: dict[str, float] = {}
+
+    def due(self, server: str, interval_s: float) -> bool:
+        """Tell whether to look now; a yes counts as a look.
+
+        Args:
+            server: Names the server.
+            interval_s: Seconds that a look serves.
+        """
+        with self._lock:
+            now = self._clock()
+            self._looked_at = {
+                each: at for each, at in self._looked_at.items() if now - at < interval_s
+            }
+            if server in self._looked_at:
+                return False
+            self._looked_at[server] = now
+            return True
+
+
+LOOKS = Looks(time.monotonic)
 
 
 @dataclass

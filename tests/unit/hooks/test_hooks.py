@@ -116,14 +116,14 @@ def test_a_hook_in_time_has_not_timed_out(hook):
 
 def test_a_hook_over_time_may_clean_up(hook):
     path = hook("trap 'echo cleaned; exit 3' TERM; echo begun; sleep 60 & wait")
-    run = hooks.run(path, {}, limit_s=0.1)
-    assert (run.stdout, run.returncode, run.timed_out_s) == ("begun\ncleaned\n", 3, 0.1)
+    run = hooks.run(path, {}, limit_s=0.5)
+    assert (run.stdout, run.returncode, run.timed_out_s) == ("begun\ncleaned\n", 3, 0.5)
     assert run.duration_s < 5
 
 
 def test_a_hook_that_does_not_heed_sigterm_is_killed_with_its_children(hook):
     path = hook("trap '' TERM; sleep 60 & echo $!; echo begun >&2; while :; do sleep 60; done")
-    run = hooks.run(path, {}, limit_s=0.1, grace_s=0.1)
+    run = hooks.run(path, {}, limit_s=0.5, grace_s=0.1)
     assert (run.returncode, run.stderr) == (-9, "begun\n")
     assert run.duration_s < hooks.LAST_OUTPUT_S
     assert dead(int(run.stdout))
@@ -131,30 +131,30 @@ def test_a_hook_that_does_not_heed_sigterm_is_killed_with_its_children(hook):
 
 def test_children_that_closed_the_pipes_end_too(hook):
     path = hook("(trap '' TERM; exec sleep 60 >&- 2>&-) & echo $!; wait")
-    run = hooks.run(path, {}, limit_s=0.2)
+    run = hooks.run(path, {}, limit_s=0.5)
     assert run.returncode == -15  # the hook itself heeded SIGTERM
     assert dead(int(run.stdout))
 
 
 def test_a_daemon_that_left_the_group_with_the_pipes_does_not_hang_the_runner(hook, monkeypatch):
     monkeypatch.setattr(hooks, "LAST_OUTPUT_S", 0.1)
-    run = hooks.run(hook("echo before; setsid sleep 5 & sleep 60"), {}, limit_s=0.2, grace_s=0.1)
+    run = hooks.run(hook("echo before; setsid sleep 5 & sleep 60"), {}, limit_s=0.5, grace_s=0.1)
     assert run.stdout == "before\n"
     assert run.returncode == -15
-    assert run.duration_s < 2
+    assert run.duration_s < 4
 
 
 def test_what_was_printed_is_kept_where_the_pipes_were_closed_long_before(hook):
     path = hook("echo out; echo trace >&2; exec >&- 2>&-; trap '' TERM; while :; do sleep 1; done")
-    run = hooks.run(path, {}, limit_s=0.1, grace_s=0.1)
-    assert (run.stdout, run.stderr, run.timed_out_s) == ("out\n", "trace\n", 0.1)
+    run = hooks.run(path, {}, limit_s=0.5, grace_s=0.1)
+    assert (run.stdout, run.stderr, run.timed_out_s) == ("out\n", "trace\n", 0.5)
 
 
 def test_the_limit_holds_while_only_a_daemon_has_the_pipes(hook, monkeypatch):
     monkeypatch.setattr(hooks, "LAST_OUTPUT_S", 0.1)
-    run = hooks.run(hook("echo '{}'; setsid sleep 5 &"), {}, limit_s=0.2, grace_s=0.1)
-    assert (run.timed_out_s, run.stdout) == (0.2, "{}\n")
-    assert run.duration_s < 2
+    run = hooks.run(hook("echo '{}'; setsid sleep 5 &"), {}, limit_s=0.5, grace_s=0.1)
+    assert (run.timed_out_s, run.stdout) == (0.5, "{}\n")
+    assert run.duration_s < 4
 
 
 def test_a_limit_of_months_is_waited_for_in_slices(hook, monkeypatch):

@@ -1,6 +1,6 @@
 import itertools
 
-from heat_zaqar_transport.resources.safety_net import OVERDUE_S, Notifier, SafetyNet
+from heat_zaqar_transport.resources.safety_net import OVERDUE_S, Looks, Notifier, SafetyNet
 
 
 def looks(seconds, first_s=10.0, longest_s=1800.0, silent=False):
@@ -74,3 +74,17 @@ def test_a_find_of_ones_own_that_is_fresh_changes_nothing():
     finder.looked([0])
     finder.completed()
     assert notifier.silent
+
+
+def test_one_look_serves_all_deployments_of_a_server_for_a_while():
+    now = [100.0]
+    looks = Looks(lambda: now[0])
+    assert looks.due("one", 5)
+    now[0] = 104.0
+    assert not looks.due("one", 5)
+    assert looks.due("another", 5)
+    now[0] = 105.0
+    assert looks.due("one", 5)
+    now[0] = 200.0
+    looks.due("a third", 5)
+    assert set(looks._looked_at) == {"a third"}
