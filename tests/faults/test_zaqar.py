@@ -88,5 +88,5 @@ def test_snapshots_are_doubled_lost_and_late(rig, proxy, fault):
         wait_done(rule, 1, LONGEST_S)
         rig.completes()
     rig.settled()
-    rig.update(f"after {fault}")
+    rig.update(f"after snapshot {fault}")
     rig.settled()
