@@ -2,12 +2,14 @@
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: help demo test unit bench lint format cloud clean setup
+.PHONY: help demo test unit faults heavy bench lint format cloud clean setup
 
 help:
 	@echo "make demo    one stack, from a template to a server and back, on real services"
 	@echo "make test    every test: unit, contract, end to end (about 30 minutes)"
 	@echo "make unit    the unit tests alone (under a minute)"
+	@echo "make faults  what is lost when things die: not part of make test (about 25 minutes)"
+	@echo "make heavy   8 MiB of metadata, 60 deployments of one server: not part of it either"
 	@echo "make bench   latencies, side by side with the released software (about 15 minutes)"
 	@echo "make lint    ruff, mypy --strict, shellcheck"
 	@echo "make format  let ruff format the code"
@@ -25,6 +27,12 @@ test: setup
 
 unit: setup
 	@$(BIN)/python -m pytest tests/unit
+
+faults: setup
+	@$(BIN)/python -m pytest tests/faults
+
+heavy: setup
+	@$(BIN)/python -m pytest tests/heavy -s
 
 bench: setup
 	@$(BIN)/python -m bench latency

@@ -2,19 +2,14 @@
 
 import base64
 import contextlib
-import json
 import random
 
 import pytest
 
-from heat_zaqar_transport import queues
-from heat_zaqar_transport.wire import SignedUrl, Snapshot, gather
 from support import hot
-from support.requests_seen import RequestLog
 from support.shell_text import as_script
 
 MIB = 1024 * 1024
-POST_BYTES = 262144
 
 
 def noise(size, seed=1):
@@ -39,33 +34,6 @@ def deployments(config_bytes, count):
             one["depends_on"] = f"deployment_{n - 1}"
     stdout = {"get_attr": [f"deployment_{count - 1}", "deploy_stdout"]}
     return hot.template(resources, {"stdout": stdout})
-
-
-def newest(options):
-    """Return the newest snapshot in a server's metadata queue."""
-    queue = queues.open_signed(SignedUrl.parse(options["metadata_url"]))
-    found = [each.message for each in gather(queue.fetch()).found]
-    return max((each for each in found if isinstance(each, Snapshot)), key=lambda s: s.generation)
-
-
-def test_a_server_with_eight_mib_of_metadata(cloud, site):
-    count = 19
-    log = RequestLog(cloud)
-    stack = site.stack(deployments(450_000, count))
-    guest = site.boot(stack)
-    stack.wait("CREATE_COMPLETE", 240)
-    assert stack.outputs()["stdout"] == f"did {count - 1}\n"
-    for n in range(count):
-        guest.wait_log(rf"deployment d{n} .*: hook ended with status 0", 60)
-    options = stack.collect_config("server")["zaqar"]
-    document = newest(options).document
-    assert len(json.dumps(document)) > 8 * MIB
-    assert len(document["deployments"]) == count
-    held = json.loads(guest.path("var/lib/heat-zaqar-transport/snapshot.json").read_text())
-    assert held["deployments"] == document["deployments"]
-    name = SignedUrl.parse(options["metadata_url"]).queue
-    posts = log.seen(method="POST", path=f"{name}/messages")
-    assert all(each.status == 201 and each.size <= POST_BYTES for each in posts)
 
 
 OUTPUT = """#!/bin/sh

@@ -1,0 +1,65 @@
+"""A document of 8 MiB, far larger than one post of Zaqar's."""
+
+import base64
+import json
+import random
+
+from heat_zaqar_transport import queues
+from heat_zaqar_transport.wire import SignedUrl, Snapshot, gather
+from support import hot
+from support.requests_seen import RequestLog
+from support.shell_text import as_script
+
+MIB = 1024 * 1024
+POST_BYTES = 262144
+
+
+def noise(size, seed=1):
+    """Return text that compression can do nothing for, but for its six bits a character."""
+    return base64.encodebytes(random.Random(seed).randbytes(size * 3 // 4)).decode()[:size]
+
+
+def deployments(config_bytes, count):
+    """One after the other: Heat itself gives up when many such large ones meet.
+
+    Heat waits for the last one alone.
+    """
+    resources = {
+        "server": hot.server(),
+        "config": hot.config(as_script(noise(config_bytes), 'echo "did $n"'), inputs=["n"]),
+    }
+    for n in range(count):
+        signal = "ZAQAR_MESSAGE" if n == count - 1 else "NO_SIGNAL"
+        one = hot.deployment("config", transport=signal, input_values={"n": str(n)}, name=f"d{n}")
+        resources[f"deployment_{n}"] = one
+        if n:
+            one["depends_on"] = f"deployment_{n - 1}"
+    stdout = {"get_attr": [f"deployment_{count - 1}", "deploy_stdout"]}
+    return hot.template(resources, {"stdout": stdout})
+
+
+def newest(options):
+    """Return the newest snapshot in a server's metadata queue."""
+    queue = queues.open_signed(SignedUrl.parse(options["metadata_url"]))
+    found = [each.message for each in gather(queue.fetch()).found]
+    return max((each for each in found if isinstance(each, Snapshot)), key=lambda s: s.generation)
+
+
+def test_a_server_with_eight_mib_of_metadata(cloud, site):
+    count = 19
+    log = RequestLog(cloud)
+    stack = site.stack(deployments(450_000, count))
+    guest = site.boot(stack)
+    stack.wait("CREATE_COMPLETE", 240)
+    assert stack.outputs()["stdout"] == f"did {count - 1}\n"
+    for n in range(count):
+        guest.wait_log(rf"deployment d{n} .*: hook ended with status 0", 60)
+    options = stack.collect_config("server")["zaqar"]
+    document = newest(options).document
+    assert len(json.dumps(document)) > 8 * MIB
+    assert len(document["deployments"]) == count
+    held = json.loads(guest.path("var/lib/heat-zaqar-transport/snapshot.json").read_text())
+    assert held["deployments"] == document["deployments"]
+    name = SignedUrl.parse(options["metadata_url"]).queue
+    posts = log.seen(method="POST", path=f"{name}/messages")
+    assert all(each.status == 201 and each.size <= POST_BYTES for each in posts)
