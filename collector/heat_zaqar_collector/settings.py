@@ -5,6 +5,7 @@ One section serves the collector and the hooks, so that a server's channel is wr
 down once. The Keystone options are os-collect-config's own and keep their meaning.
 """
 
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -225,7 +226,7 @@ def from_conf(conf: cfg.ConfigOpts) -> Settings:
     """Turn a parsed configuration into values.
 
     Raises:
-        NotConfigured: A pre-signed URL is not one.
+        NotConfigured: A pre-signed URL is not one, or a number of seconds is none.
     """
     group = conf[GROUP]
     return Settings(
@@ -237,12 +238,12 @@ def from_conf(conf: cfg.ConfigOpts) -> Settings:
         websocket_url=group.websocket_url or None,
         webhook_listen=group.webhook_listen or None,
         webhook_path=Secret(group.webhook_path) if group.webhook_path else None,
-        poll_longest_s=group.poll_longest,
+        poll_longest_s=_seconds(group, "poll_longest"),
         state_dir=Path(group.state_dir),
         signal_ttl_s=group.signal_ttl,
-        timeout_s=group.timeout,
+        timeout_s=_seconds(group, "timeout"),
         verify=group.ca_file or True,
-        deploy_timeout_s=group.deploy_timeout,
+        deploy_timeout_s=_seconds(group, "deploy_timeout"),
         reboot_command=group.reboot_command,
     )
 
@@ -266,6 +267,14 @@ def _keystone(group: cfg.ConfigOpts.GroupAttr) -> KeystoneCredentials | None:
         queue_id=group.queue_id,
         region_name=group.region_name or None,
     )
+
+
+def _seconds(group: cfg.ConfigOpts.GroupAttr, name: str) -> float:
+    """Return a number of seconds; oslo.config lets "nan" and "inf" pass."""
+    value = float(group[name])
+    if not math.isfinite(value):
+        raise NotConfigured(f"[{GROUP}] {name}", "is no number of seconds")
+    return value
 
 
 def _signed_url(name: str, text: str | None) -> SignedUrl | None:

@@ -166,8 +166,13 @@ class ChannelDeployment(QueueOwner):
     def _watch_over(self, net: SafetyNet, complete: bool) -> None:
         if complete:
             net.completed()
-        elif net.due() and LOOKS.due(self.properties[self.SERVER], net.first_s / 2):
+        elif net.due() and LOOKS.due(self._looked_into(), net.first_s / 2):
             net.looked(self._look_into_queues())
+
+    def _looked_into(self) -> str:
+        """Name what a look serves: all deployments of the server, or this one's own queue."""
+        own = self._own_queue()
+        return own.queue_name if own else str(self.properties[self.SERVER])
 
     def _look_into_queues(self) -> list[int] | None:
         """Put back what Zaqar may have lost, and take what lies in the signal queue.

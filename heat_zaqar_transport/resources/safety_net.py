@@ -29,7 +29,7 @@ NOTIFIER = Notifier()
 
 
 class Looks:
-    """When a server's queues were last looked into, by whichever deployment of this process.
+    """When queues were last looked into, by whichever deployment of this process.
 
     Hundreds of deployments of one server may wait at the same time; one look serves them all.
 
@@ -42,11 +42,11 @@ class Looks:
         self._lock = threading.Lock()
         self._looked_at: dict[str, float] = {}
 
-    def due(self, server: str, interval_s: float) -> bool:
+    def due(self, name: str, interval_s: float) -> bool:
         """Tell whether to look now; a yes counts as a look.
 
         Args:
-            server: Names the server.
+            name: Names a server, or a queue.
             interval_s: Seconds that a look serves.
         """
         with self._lock:
@@ -54,9 +54,9 @@ class Looks:
             self._looked_at = {
                 each: at for each, at in self._looked_at.items() if now - at < interval_s
             }
-            if server in self._looked_at:
+            if name in self._looked_at:
                 return False
-            self._looked_at[server] = now
+            self._looked_at[name] = now
             return True
 
 

@@ -12,10 +12,11 @@ is what Heat itself posts: a `PlainSnapshot`.
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeGuard
+from typing import Any, ClassVar
 
 from heat_zaqar_transport.wire.canonical import digest_of
 from heat_zaqar_transport.wire.errors import UnknownVersion, WireFormatError
+from heat_zaqar_transport.wire.fields import Fields, is_whole, kind_of
 
 VERSION = 1
 
@@ -305,10 +306,10 @@ def parse(body: object) -> Message | Part:
             type, or a snapshot's document does not have the digest its header tells.
     """
     if not isinstance(body, dict):
-        raise WireFormatError(f"a message must be a JSON object, not {_kind(body)}")
+        raise WireFormatError(f"a message must be a JSON object, not {kind_of(body)}")
     if HEADER not in body:
         return PlainSnapshot(body)
-    header = _Fields("header", body[HEADER])
+    header = Fields("header", body[HEADER])
     version = header.get(KEY_VERSION)
     # bool is an int to isinstance, and True == 1.
     if version != VERSION or isinstance(version, bool):
@@ -335,7 +336,7 @@ def _refuse_own_header(document: Mapping[str, Any]) -> None:
         raise WireFormatError(f"the metadata must not have a key {HEADER!r} of its own")
 
 
-def _parse_snapshot(header: "_Fields", body: Mapping[str, Any]) -> Snapshot:
+def _parse_snapshot(header: Fields, body: Mapping[str, Any]) -> Snapshot:
     document = {key: value for key, value in body.items() if key != HEADER}
     generation = header.whole_number(KEY_GENERATION)
     snapshot = Snapshot(header.text(KEY_CHANNEL), generation, document)
@@ -346,8 +347,8 @@ def _parse_snapshot(header: "_Fields", body: Mapping[str, Any]) -> Snapshot:
     return snapshot
 
 
-def _parse_result(header: "_Fields", body: Mapping[str, Any]) -> Result:
-    content = _Fields(CONTENT, body.get(CONTENT))
+def _parse_result(header: Fields, body: Mapping[str, Any]) -> Result:
+    content = Fields(CONTENT, body.get(CONTENT))
     return Result(
         channel=header.text(KEY_CHANNEL),
         config_id=content.text(KEY_CONFIG),
@@ -356,8 +357,8 @@ def _parse_result(header: "_Fields", body: Mapping[str, Any]) -> Result:
     )
 
 
-def _parse_hello(header: "_Fields", body: Mapping[str, Any]) -> Hello:
-    content = _Fields(CONTENT, body.get(CONTENT))
+def _parse_hello(header: Fields, body: Mapping[str, Any]) -> Hello:
+    content = Fields(CONTENT, body.get(CONTENT))
     held = content.get(KEY_GENERATION)
     return Hello(
         channel=header.text(KEY_CHANNEL),
@@ -366,28 +367,28 @@ def _parse_hello(header: "_Fields", body: Mapping[str, Any]) -> Hello:
     )
 
 
-def _parse_ack(header: "_Fields", body: Mapping[str, Any]) -> Ack:
-    content = _Fields(CONTENT, body.get(CONTENT))
+def _parse_ack(header: Fields, body: Mapping[str, Any]) -> Ack:
+    content = Fields(CONTENT, body.get(CONTENT))
     attempt = content.whole_number(KEY_ATTEMPT, least=1)
     return Ack(header.text(KEY_CHANNEL), content.text(KEY_CONFIG), attempt)
 
 
-def _parse_goodbye(header: "_Fields", body: Mapping[str, Any]) -> Goodbye:
+def _parse_goodbye(header: Fields, body: Mapping[str, Any]) -> Goodbye:
     return Goodbye(header.text(KEY_CHANNEL))
 
 
-def _parse_part(kind: str, header: "_Fields", body: Mapping[str, Any]) -> Part:
+def _parse_part(kind: str, header: Fields, body: Mapping[str, Any]) -> Part:
     if kind not in (SNAPSHOT, RESULT):
         raise WireFormatError(f"{kind!r} cannot come in parts")
     encoding = header.text(KEY_ENCODING)
     if encoding != ENCODING_ZLIB:
         raise WireFormatError(f"unknown encoding {encoding!r:.40}")
-    number, count = header.place(KEY_PART)
+    number, count = _place(header)
     generation = header.whole_number(KEY_GENERATION) if kind == SNAPSHOT else None
-    base = header.base(KEY_BASE) if kind == SNAPSHOT else None
+    base = _base(header) if kind == SNAPSHOT else None
     digest = header.text(KEY_DIGEST)
     key = PartKey(kind, header.text(KEY_CHANNEL), generation, digest, count, base)
-    return Part(key, number, _Fields("body", body).text(PAYLOAD))
+    return Part(key, number, Fields("body", body).text(PAYLOAD))
 
 
 def parse_change(key: PartKey, base: Base, value: object) -> Change:
@@ -396,10 +397,10 @@ def parse_change(key: PartKey, base: Base, value: object) -> Change:
     Raises:
         WireFormatError: A field is missing or of the wrong type.
     """
-    fields = _Fields("change", value)
-    deployments = fields.list_of(KEY_DEPLOYMENTS)
+    fields = Fields("change", value)
+    deployments = fields.array(KEY_DEPLOYMENTS)
     # bool is an int to isinstance; a place is none, and neither is a negative number.
-    if any(isinstance(each, bool) or (_is_whole(each) and each < 0) for each in deployments):
+    if any(isinstance(each, bool) or (is_whole(each) and each < 0) for each in deployments):
         raise WireFormatError("a change names a deployment by what is no place")
     rest = fields.mapping(KEY_REST)
     _refuse_own_header(rest)
@@ -413,95 +414,32 @@ def parse_change(key: PartKey, base: Base, value: object) -> Change:
     )
 
 
-_PARSERS: dict[str, Callable[["_Fields", Mapping[str, Any]], Message]] = {
+def _place(header: Fields) -> tuple[int, int]:
+    """Read which part of how many."""
+    value = header.get(KEY_PART)
+    if isinstance(value, list) and len(value) == 2 and all(map(is_whole, value)):
+        number, count = value
+        if 1 <= number <= count <= MAX_PARTS:
+            return number, count
+    raise header.wrong(KEY_PART, f"[number, count] with 1 <= number <= count <= {MAX_PARTS}")
+
+
+def _base(header: Fields) -> Base | None:
+    """Read what a change is told against; `None`: it is no change."""
+    value = header.get(KEY_BASE)
+    if value is None:
+        return None
+    if isinstance(value, list) and len(value) == 2:
+        generation, digest = value
+        if is_whole(generation) and generation >= 0 and isinstance(digest, str):
+            return Base(generation, digest)
+    raise header.wrong(KEY_BASE, "[generation, digest]")
+
+
+_PARSERS: dict[str, Callable[[Fields, Mapping[str, Any]], Message]] = {
     SNAPSHOT: _parse_snapshot,
     RESULT: _parse_result,
     HELLO: _parse_hello,
     ACK: _parse_ack,
     GOODBYE: _parse_goodbye,
 }
-
-
-class _Fields:
-    """The fields of one JSON object, each read with the type it must have."""
-
-    def __init__(self, where: str, value: object) -> None:
-        if not isinstance(value, dict):
-            raise WireFormatError(f"the {where} must be a JSON object, not {_kind(value)}")
-        self._where = where
-        self._values = value
-
-    def get(self, key: str) -> object:
-        return self._values.get(key)
-
-    def text(self, key: str) -> str:
-        value = self._values.get(key)
-        if not isinstance(value, str) or not value:
-            raise self._wrong(key, "a text that is not empty")
-        return value
-
-    def whole_number(self, key: str, least: int = 0) -> int:
-        value = self._values.get(key)
-        if not _is_whole(value) or value < least:
-            raise self._wrong(key, f"a whole number from {least}")
-        return value
-
-    def place(self, key: str) -> tuple[int, int]:
-        """Read which part of how many."""
-        value = self._values.get(key)
-        if isinstance(value, list) and len(value) == 2 and all(map(_is_whole, value)):
-            number, count = value
-            if 1 <= number <= count <= MAX_PARTS:
-                return number, count
-        raise self._wrong(key, f"[number, count] with 1 <= number <= count <= {MAX_PARTS}")
-
-    def mapping(self, key: str) -> Mapping[str, Any]:
-        value = self._values.get(key)
-        if not isinstance(value, dict):
-            raise self._wrong(key, "a JSON object")
-        return value
-
-    def base(self, key: str) -> Base | None:
-        """Read what a change is told against; `None`: it is no change."""
-        value = self._values.get(key)
-        if value is None:
-            return None
-        if isinstance(value, list) and len(value) == 2:
-            generation, digest = value
-            if _is_whole(generation) and generation >= 0 and isinstance(digest, str):
-                return Base(generation, digest)
-        raise self._wrong(key, "[generation, digest]")
-
-    def list_of(self, key: str) -> list[Any]:
-        value = self._values.get(key)
-        if not isinstance(value, list):
-            raise self._wrong(key, "a JSON array")
-        return value
-
-    def _wrong(self, key: str, wanted: str) -> WireFormatError:
-        found = "missing" if key not in self._values else _kind(self._values[key])
-        return WireFormatError(f"{self._where} field {key!r} must be {wanted}, it is {found}")
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    # bool is an int to isinstance.
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _kind(value: object) -> str:
-    """Name a value's JSON type: errors tell types, never contents."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a text" if value else "an empty text"
-        case list():
-            return "an array"
-        case dict():
-            return "an object"
-        case _:
-            return type(value).__name__

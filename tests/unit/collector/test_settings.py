@@ -136,3 +136,12 @@ def test_neither_a_limit_nor_a_reboot(tmp_path: Path) -> None:
     loaded = settings.load(written(tmp_path, "deploy_timeout = 0", "reboot_command ="))
 
     assert (loaded.deploy_timeout_s, loaded.reboot_command) == (0.0, "")
+
+
+@pytest.mark.parametrize("name", ["deploy_timeout", "poll_longest", "timeout"])
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_what_is_no_number_of_seconds_is_named(tmp_path, name, value):
+    path = tmp_path / "agent.conf"
+    path.write_text(f"[zaqar]\n{name} = {value}\n")
+    with pytest.raises(NotConfigured, match=rf"\[zaqar\] {name} is no number of seconds"):
+        settings.load(path)
