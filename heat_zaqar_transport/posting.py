@@ -7,6 +7,7 @@ from typing import Any
 from heat_zaqar_transport.wire import Limits, Message, Snapshot, pack
 from heat_zaqar_transport.wire.errors import RequestRefused, TooLarge
 from heat_zaqar_transport.wire.parts import PLAIN_BYTES
+from heat_zaqar_transport.wire.sealing import NO_SEAL, Seal
 
 # Posts one body that is to live for so many seconds; raises TransportError.
 Post = Callable[[Mapping[str, Any], int], object]
@@ -23,6 +24,7 @@ class Poster:
         post: Post,
         message: Message,
         ttl_s: int,
+        seal: Seal = NO_SEAL,
         plain_bytes: int = PLAIN_BYTES,
         base: Snapshot | None = None,
     ) -> None:
@@ -32,6 +34,7 @@ class Poster:
             post: Posts one body.
             message: The message.
             ttl_s: Seconds that it shall live; less where Zaqar's longest is less.
+            seal: The channel's.
             plain_bytes: Up to this size it is sent as it is, uncompressed.
             base: An earlier snapshot in the queue that it may be posted as a change of.
 
@@ -40,21 +43,23 @@ class Poster:
             WireFormatError: It cannot be told in JSON.
             TransportError: Zaqar did not take it. Some of its parts may have been posted.
         """
+
+        def packed() -> list[dict[str, Any]]:
+            return pack(message, self.limits, plain_bytes, base, seal)
+
         try:
-            self._post(post, message, ttl_s, plain_bytes, base)
+            self._post(post, packed, ttl_s)
         except TooLarge:
             if self.limits == Limits():
                 raise
             # What was refused once, long ago perhaps, need not be refused now.
             self.limits = Limits()
-            self._post(post, message, ttl_s, plain_bytes, base)
+            self._post(post, packed, ttl_s)
 
-    def _post(
-        self, post: Post, message: Message, ttl_s: int, plain_bytes: int, base: Snapshot | None
-    ) -> None:
+    def _post(self, post: Post, packed: Callable[[], list[dict[str, Any]]], ttl_s: int) -> None:
         while True:
             try:
-                for body in pack(message, self.limits, plain_bytes, base):
+                for body in packed():
                     post(body, min(ttl_s, self.limits.longest_ttl_s))
             except RequestRefused as exc:
                 learned = self.limits.learned(exc.problem)
@@ -66,6 +71,6 @@ class Poster:
                 return
 
 
-def post_message(post: Post, message: Message, ttl_s: int, plain_bytes: int = PLAIN_BYTES) -> None:
+def post_message(post: Post, message: Message, ttl_s: int, seal: Seal = NO_SEAL) -> None:
     """Post one message to a Zaqar that nothing is known of; see `Poster.post`."""
-    Poster().post(post, message, ttl_s, plain_bytes)
+    Poster().post(post, message, ttl_s, seal)

@@ -167,6 +167,15 @@ class Queue:
                 self.name, subscriber=url, ttl=ttl_s, options=dict(options or {})
             )
 
+    def prolong(self, url: str, ttl_s: int) -> None:
+        """Have Zaqar call a URL for so many seconds from now on, whether it does now or not."""
+        with translated(f"subscribe to queue {self.name}"):
+            for subscription in list(self._queue.subscriptions()):
+                if subscription.subscriber == url:
+                    subscription.update({"ttl": ttl_s})
+                    return
+        self.subscribe(url, ttl_s)
+
     def unsubscribe(self, url: str) -> None:
         """Have Zaqar call a URL no more; one that it does not call does not matter."""
         with translated(f"unsubscribe from queue {self.name}"):

@@ -35,6 +35,7 @@ from heat_zaqar_transport.wire.errors import (
     StateError,
     TransportError,
 )
+from heat_zaqar_transport.wire.sealing import Seal
 
 LOG = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class Outbox:
 
     Args:
         channel: Whose acks count.
+        seal: The channel's.
         records: The results.
         metadata: The queue from Heat, which has the acks.
         signals: The queue to Heat.
@@ -96,6 +98,7 @@ class Outbox:
     def __init__(
         self,
         channel: str,
+        seal: Seal,
         records: Records,
         metadata: MessageQueue,
         signals: MessageQueue,
@@ -106,6 +109,7 @@ class Outbox:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._channel = channel
+        self._seal = seal
         self._records = records
         self._metadata = metadata
         self._signals = signals
@@ -180,7 +184,7 @@ class Outbox:
     def _look(self) -> bool:
         """Read what Heat says in the metadata queue; return whether to resend what is due."""
         try:
-            found = [each.message for each in gather(self._metadata.fetch()).found]
+            found = [each.message for each in gather(self._metadata.fetch(), self._seal).found]
             self._well("look")
         except TransportError as exc:
             self._warn("look", exc)
@@ -198,7 +202,7 @@ class Outbox:
         config_id, attempt = _run(deployment)
         result = Result(self._channel, config_id, deployment.outputs or {}, attempt)
         try:
-            self._poster.post(self._signals.post, result, self._ttl_s)
+            self._poster.post(self._signals.post, result, self._ttl_s, self._seal)
             self._records.advance(config_id, attempt, State.SENT)
         except HeatZaqarError as exc:
             self._warn(config_id, exc)
@@ -227,6 +231,7 @@ def open_outbox(settings: Settings, farewell: Farewell) -> Outbox | None:
     timeout_s, verify = settings.timeout_s, settings.verify
     return Outbox(
         channel,
+        settings.seal,
         states.Store(settings.state_dir),
         queues.open_signed(metadata, timeout_s=timeout_s, verify=verify),
         queues.open_signed(signals, timeout_s=timeout_s, verify=verify),

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from oslo_config import cfg
 
+from heat_zaqar_transport import seals
 from heat_zaqar_transport.wire import Secret, SignedUrl
 from heat_zaqar_transport.wire.errors import NotConfigured, WireFormatError
+from heat_zaqar_transport.wire.sealing import NO_SEAL, Seal
 
 GROUP = "zaqar"
 CONFIG_FILE_VARIABLE = "HEAT_ZAQAR_CONFIG"
@@ -47,6 +49,21 @@ ADDED_OPTS = [
         "signal_url",
         secret=True,
         help="Pre-signed URL of the signal queue (POST messages).",
+    ),
+    cfg.StrOpt(
+        "seal_keys",
+        secret=True,
+        help="Keys that the channel's messages are sealed with, with commas between them: the "
+        "first seals, each of them opens. Not set: nothing is sealed.",
+    ),
+    cfg.StrOpt(
+        "credentials",
+        help="Heat's name of the present URLs, keys and password, by which this server tells "
+        "that it has them.",
+    ),
+    cfg.FloatOpt(
+        "renew_at",
+        help="When to ask Heat for new ones, in seconds since 1970 (UTC). Not set: never.",
     ),
     cfg.StrOpt(
         "push",
@@ -136,6 +153,9 @@ class Settings:
         channel: `None` for a Heat without the plugin.
         metadata_url: `None`: read with `keystone` instead.
         signal_url: `None`: this server has no signal queue of its own.
+        seal: What the messages of both queues are sealed with.
+        credentials: Heat's name of the URLs, keys and password; `None`: it gave none.
+        renew_at: When to ask for new ones, in seconds since 1970; `None`: never.
         keystone: `None`: no Keystone credentials, or not all of them.
         push: auto, websocket, webhook or poll.
         websocket_url: `None`: there is no websocket server.
@@ -167,6 +187,9 @@ class Settings:
     verify: bool | str
     deploy_timeout_s: float = 14400.0
     reboot_command: str = ""
+    seal: Seal = NO_SEAL
+    credentials: str | None = None
+    renew_at: float | None = None
 
 
 def config_files() -> list[Path]:
@@ -226,7 +249,7 @@ def from_conf(conf: cfg.ConfigOpts) -> Settings:
     """Turn a parsed configuration into values.
 
     Raises:
-        NotConfigured: A pre-signed URL is not one, or a number of seconds is none.
+        NotConfigured: A pre-signed URL or a key is not one, or a number of seconds is none.
     """
     group = conf[GROUP]
     return Settings(
@@ -245,6 +268,9 @@ def from_conf(conf: cfg.ConfigOpts) -> Settings:
         verify=group.ca_file or True,
         deploy_timeout_s=_seconds(group, "deploy_timeout"),
         reboot_command=group.reboot_command,
+        seal=_seal(group.seal_keys),
+        credentials=group.credentials or None,
+        renew_at=None if group.renew_at is None else _seconds(group, "renew_at"),
     )
 
 
@@ -275,6 +301,13 @@ def _seconds(group: cfg.ConfigOpts.GroupAttr, name: str) -> float:
     if not math.isfinite(value):
         raise NotConfigured(f"[{GROUP}] {name}", "is no number of seconds")
     return value
+
+
+def _seal(keys: str | None) -> Seal:
+    try:
+        return seals.seal_of_text(keys)
+    except WireFormatError as exc:
+        raise NotConfigured(f"[{GROUP}] seal_keys", f"cannot be used: {exc}") from exc
 
 
 def _signed_url(name: str, text: str | None) -> SignedUrl | None:

@@ -13,7 +13,7 @@ from keystoneauth1.session import Session
 from oslo_log import log as logging
 
 from heat_zaqar_collector.farewell import Farewell
-from heat_zaqar_collector.greeter import Greeter
+from heat_zaqar_collector.greeter import Greeter, Identity
 from heat_zaqar_collector.settings import KeystoneCredentials, Settings
 from heat_zaqar_collector.store import SnapshotStore
 from heat_zaqar_transport import queues
@@ -27,6 +27,7 @@ from heat_zaqar_transport.wire import (
     choose,
 )
 from heat_zaqar_transport.wire.errors import NotConfigured, StateError, TransportError
+from heat_zaqar_transport.wire.sealing import NO_SEAL, Seal
 
 LOG = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Source:
         store: Where the last good snapshot is kept.
         farewell: Whether the channel is deleted.
         greeter: Says hello; `None`: there is no queue to Heat.
+        seal: The channel's.
         listed: Ids of the messages that the last look found.
     """
 
@@ -80,6 +82,7 @@ class Source:
     store: SnapshotStore
     farewell: Farewell
     greeter: Greeter | None = None
+    seal: Seal = NO_SEAL
     listed: frozenset[str] = frozenset()
     _metadata: MessageQueue | None = None
     _carriers: frozenset[str] = frozenset()
@@ -100,7 +103,7 @@ class Source:
             LOG.warning("Zaqar cannot be read, going on with what is held: %s", exc)
             return Look(held, failed=True)
         self.listed = ids_of(found)
-        choice = choose(self.channel, held, found)
+        choice = choose(self.channel, held, found, self.seal)
         self._carriers = ids_of(choice.carriers)
         self._report(choice)
         look = replace(
@@ -193,6 +196,7 @@ def open_source(settings: Settings) -> Source:
         store=SnapshotStore(settings.state_dir),
         farewell=Farewell(settings.state_dir, settings.channel),
         greeter=_greeter(settings),
+        seal=settings.seal,
     )
 
 
@@ -233,7 +237,8 @@ def _greeter(settings: Settings) -> Greeter | None:
     if url is None or channel is None:
         return None
     signals = queues.open_signed(url, timeout_s=settings.timeout_s, verify=settings.verify)
-    return Greeter(channel, signals, settings.signal_ttl_s)
+    me = Identity(channel, settings.seal, settings.credentials, settings.renew_at)
+    return Greeter(me, signals, settings.signal_ttl_s)
 
 
 def _described(snapshot: Snapshot | PlainSnapshot) -> str:

@@ -3,7 +3,7 @@
 
 import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from heat.common import exception
@@ -13,11 +13,14 @@ from heat.engine.resources.openstack.heat import software_deployment, structured
 from heat.rpc import api as rpc_api
 from oslo_log import log as logging
 
+from heat_zaqar_transport import seals
 from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, publish, receive, schema, transports
 from heat_zaqar_transport.resources.owner import QueueOwner, open_as_engine
 from heat_zaqar_transport.resources.safety_net import LOOKS, NOTIFIER, SafetyNet
+from heat_zaqar_transport.wire import Ack, SignedUrl
 from heat_zaqar_transport.wire.errors import Retriable, TooLarge, TransportError
+from heat_zaqar_transport.wire.sealing import Seal
 
 LOG = logging.getLogger(__name__)
 
@@ -26,6 +29,7 @@ ADDED_TRANSPORTS = (transports.ZAQAR_MESSAGE, transports.AUTO)
 # Input of a deployment that has a signal queue of its own; the queue's name and
 # pre-signed URL travel in Heat's own deploy_queue_id and deploy_signal_id.
 DEPLOY_CHANNEL = "deploy_channel"
+DEPLOY_SEAL_KEYS = "deploy_seal_keys"
 
 # Characters of a failed hook's stderr that go into the stack's reason.
 STDERR_TAIL = 500
@@ -73,22 +77,28 @@ class ChannelDeployment(QueueOwner):
         return inputs
 
     def _own_queue_inputs(self) -> Iterator[swc_io.InputConfig]:
-        queue = self._ensure_own_queue()
+        own = self._ensure_own_queue()
         yield swc_io.InputConfig(
             name=self.DEPLOY_SIGNAL_ID,
-            value=queue.server_url.serialize(),
+            value=own.server_url.serialize(),
             description="Pre-signed URL of the queue to use for signaling output values",
         )
         yield swc_io.InputConfig(
             name=self.DEPLOY_QUEUE_ID,
-            value=queue.queue_name,
+            value=own.signal.queue_name,
             description="ID of queue to use for signaling output values",
         )
         yield swc_io.InputConfig(
             name=DEPLOY_CHANNEL,
-            value=queue.channel,
+            value=own.signal.channel,
             description="Channel that signaled output values must name",
         )
+        if own.seal_key is not None:
+            yield swc_io.InputConfig(
+                name=DEPLOY_SEAL_KEYS,
+                value=seals.text_of([own.seal_key]),
+                description="Key to seal signaled output values with",
+            )
 
     def _handle_action(
         self, action: str, config: Any = None, prev_derived_config: Any = None
@@ -139,10 +149,10 @@ class ChannelDeployment(QueueOwner):
     def handle_signal(self, details: Any) -> Any:
         """Take a signal: through the deployment's own queue, or as Heat does."""
         own = self._own_queue()
-        if own is None or not _from_notifier(details, own):
+        if own is None or not _from_notifier(details, own.signal):
             return super().handle_signal(details)
-        queue = open_as_engine(own.engine_url)
-        said = self._receiver(own).notified(receive.unwrapped(details), queue)
+        queue = open_as_engine(own.signal.engine_url)
+        said = self._receiver_of(own).notified(receive.unwrapped(details), queue)
         if not said:
             raise resource.NoActionRequired(self.name, "nothing new")
         return "; ".join(dict.fromkeys(said))
@@ -172,7 +182,7 @@ class ChannelDeployment(QueueOwner):
     def _looked_into(self) -> str:
         """Name what a look serves: all deployments of the server, or this one's own queue."""
         own = self._own_queue()
-        return own.queue_name if own else str(self.properties[self.SERVER])
+        return own.signal.queue_name if own else str(self.properties[self.SERVER])
 
     def _look_into_queues(self) -> list[int] | None:
         """Put back what Zaqar may have lost, and take what lies in the signal queue.
@@ -189,50 +199,66 @@ class ChannelDeployment(QueueOwner):
             return None
 
     def _sweep(self) -> list[int]:
-        queue = self._own_queue() or self._server_signal_queue()
-        if queue is None:
+        receiving = self._receiving()
+        if receiving is None:
             return []
-        swept = self._receiver(queue).sweep(open_as_engine(queue.engine_url))
+        receiver, url = receiving
+        swept = receiver.sweep(open_as_engine(url))
         for sentence in swept.said:
             self._add_event("SIGNAL", self.status, f"Signal: {sentence}")
         return swept.ages_s
 
-    def _server_signal_queue(self) -> channels.SignalQueue | None:
-        channel = self._server_channel()
-        return channel.signal if channel else None
+    def _receiving(self) -> tuple[receive.Receiver, SignedUrl] | None:
+        """Return what takes messages, and the queue they come by; `None`: there is none."""
+        own = self._own_queue()
+        if own is not None:
+            return self._receiver_of(own), own.signal.engine_url
+        row = self._server_row()
+        if row is None or row.channel_in_use is None:
+            return None
+        channel, credentials = row.channel_in_use, row.credentials
+        acknowledge = functools.partial(publish.acknowledge, channel, credentials.to_server)
+        receiver = self._receiver(channel.name, credentials.from_server, acknowledge)
+        return receiver, channel.signal.engine_url
 
-    def _receiver(self, queue: channels.SignalQueue) -> receive.Receiver:
+    def _receiver_of(self, own: channels.OwnQueue) -> receive.Receiver:
+        return self._receiver(own.signal.channel, own.seal)
+
+    def _receiver(
+        self, channel: str, seal: Seal, acknowledge: Callable[[Ack], None] | None = None
+    ) -> receive.Receiver:
         server_id = self.properties[self.SERVER]
-        channel = self._server_channel()
-        acknowledge = None
-        if channel is not None and channel.name == queue.channel:
-            acknowledge = functools.partial(publish.acknowledge, channel)
         return receive.Receiver(
-            channel=queue.channel,
+            channel=channel,
             context=self.context,
             rpc=self.rpc_client(),
             deployments=lambda: receive.deployments_of(self.context, server_id),
-            publish=self._restore,
+            # Credentials are the server resource's business, which is told first.
+            answer=lambda _: self._restore(),
             acknowledge=acknowledge,
+            seal=seal,
         )
 
     # A queue of its own, for a server whose transport is another.
 
-    def _own_queue(self) -> channels.SignalQueue | None:
+    def _own_queue(self) -> channels.OwnQueue | None:
         stored = self.data().get(channels.DEPLOYMENT_KEY)
-        return None if stored is None else channels.SignalQueue.parse(stored)
+        return None if stored is None else channels.OwnQueue.parse(stored)
 
-    def _ensure_own_queue(self) -> channels.SignalQueue:
-        queue = self._own_queue()
-        if queue is None:
-            queue = self.create_signal_queue()
-            self.data_set(channels.DEPLOYMENT_KEY, queue.serialize(), redact=True)
-        return queue
+    def _ensure_own_queue(self) -> channels.OwnQueue:
+        before = own = self._own_queue()
+        if own is None:
+            own = self.create_own_queue()
+        elif time.time() >= own.renew_at:
+            own = self.renewed_own_queue(own)
+        if own != before:
+            self.data_set(channels.DEPLOYMENT_KEY, own.serialize(), redact=True)
+        return own
 
     def _delete_signals(self) -> None:
         own = self._own_queue()
         if own is not None:
-            self.destroy_queues([own.queue_name])
+            self.destroy_queues([own.signal.queue_name])
             self.data_delete(channels.DEPLOYMENT_KEY)
         super()._delete_signals()
 

@@ -31,12 +31,20 @@ OPTS = [
         "compressed. os-collect-config as released reads uncompressed metadata only: for "
         "servers that run it, 262144.",
     ),
+    cfg.BoolOpt(
+        "seal",
+        default=True,
+        help="Whether what passes through Zaqar is sealed with a key of each server, so that "
+        "nobody else can read or forge it. os-collect-config as released can read unsealed "
+        "metadata only. A server keeps what it was created with.",
+    ),
     cfg.IntOpt(
         "channel_lifetime",
-        default=10 * _YEAR_S,
-        min=60,
-        help="Seconds that the pre-signed URLs and the subscription of a server's queues are "
-        "good for, counted from the creation of the server.",
+        default=_YEAR_S,
+        min=10,
+        help="Seconds that a server's pre-signed URLs and seal key are good for. They are "
+        "renewed, and the password with them, before half of that is over; a server that is "
+        "off for longer must be given its configuration again.",
     ),
     cfg.StrOpt(
         "server_credentials",

@@ -4,6 +4,7 @@
 import functools
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 from heat.common import config, exception, password_gen
 from heat.engine import resource
@@ -11,7 +12,7 @@ from keystoneauth1 import exceptions as keystone_errors
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from heat_zaqar_transport import queues
+from heat_zaqar_transport import queues, seals
 from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, transports
 from heat_zaqar_transport.wire import Secret, SignedUrl
@@ -19,6 +20,9 @@ from heat_zaqar_transport.wire import Secret, SignedUrl
 LOG = logging.getLogger(__name__)
 
 RESOLVED_KEY = "zaqar_transport_auto"
+
+# The part of their lifetime after which credentials are renewed: before half of it.
+RENEWAL_PART = 0.4
 
 
 class QueueOwner(resource.Resource):
@@ -37,27 +41,87 @@ class QueueOwner(resource.Resource):
         """Make a signal queue whose messages reach this resource's `handle_signal`."""
         self._ensure_stack_user()
         name = channels.new_name("hz-s")
-        lifetime_s = options.get().channel_lifetime
-        queue = self._open_as_owner(name, self._endpoint_of_engine())
-        engine_url = queue.sign(channels.ENGINE_PATHS, channels.ENGINE_METHODS, lifetime_s)
-        server_url = queue.sign(channels.SERVER_PATHS, channels.SERVER_SIGNAL_METHODS, lifetime_s)
         notify_url = Secret(self._get_ec2_signed_url(never_expire=True))
-        queue.subscribe(notify_url.reveal(), lifetime_s)
+        queue = self._open_as_owner(name, self._endpoint_of_engine())
+        queue.subscribe(notify_url.reveal(), options.get().channel_lifetime)
         return channels.SignalQueue(
             channel=channels.new_name("hz-c"),
-            engine_url=engine_url,
-            server_url=server_url.at(self._endpoint_of_servers()),
+            engine_url=self._sign_for_engine(name),
             notify_url=notify_url,
         )
 
     def create_channel(self) -> channels.Channel:
         """Make a metadata queue and a signal queue."""
         signal = self.create_signal_queue()
+        return channels.Channel(signal, self._sign_for_engine(channels.new_name("hz-m")))
+
+    def create_own_queue(self) -> channels.OwnQueue:
+        """Make a signal queue with what a server posts to it."""
+        signal = self.create_signal_queue()
+        return self._own_queue_of(signal, seals.new_key() if options.get().seal else None)
+
+    def renewed_own_queue(self, own: channels.OwnQueue) -> channels.OwnQueue:
+        """Return the same queue with new URLs; its key stays, for results on their way."""
+        return self._own_queue_of(self.renewed_signal(own.signal), own.seal_key)
+
+    def _own_queue_of(
+        self, signal: channels.SignalQueue, seal_key: Secret | None
+    ) -> channels.OwnQueue:
+        url = self._sign_for_server(signal.queue_name, channels.SERVER_SIGNAL_METHODS)
+        return channels.OwnQueue(signal, url, seal_key, renewal_time())
+
+    def issue_credentials(
+        self, channel: channels.Channel, before: channels.Credentials | None = None
+    ) -> channels.Credentials:
+        """Make what a server gets into its channel with.
+
+        Args:
+            channel: The channel.
+            before: What it has now; `None`: nothing. A new password takes the place of the
+                one it has; the first one is the stack user's present one.
+        """
+        metadata_queue, signal_queue = channel.queue_names
+        password = password_gen.generate_openstack_password() if before else self.password
+        # A server keeps to what it was created with.
+        sealed = bool(before.seal_keys) if before else options.get().seal
+        keys_before = before.seal_keys[:1] if before else ()
+        return channels.Credentials(
+            name=channels.new_name("hz-k"),
+            metadata_url=self._sign_for_server(metadata_queue, channels.SERVER_METADATA_METHODS),
+            signal_url=self._sign_for_server(signal_queue, channels.SERVER_SIGNAL_METHODS),
+            seal_keys=(seals.new_key(), *keys_before) if sealed else (),
+            password=Secret(password),
+            renew_at=renewal_time(),
+        )
+
+    def renewed(self, channel: channels.Channel) -> channels.Channel:
+        """Return the channel with new URLs for the engine, and have Zaqar call on."""
+        signal = self.renewed_signal(channel.signal)
+        return channels.Channel(signal, self._sign_for_engine(channel.queue_names[0]))
+
+    def renewed_signal(self, signal: channels.SignalQueue) -> channels.SignalQueue:
+        """Return a signal queue with a new URL for the engine, and have Zaqar call on."""
+        queue = self._open_as_owner(signal.queue_name, self._endpoint_of_engine())
+        queue.prolong(signal.notify_url.reveal(), options.get().channel_lifetime)
+        return replace(signal, engine_url=self._sign_for_engine(signal.queue_name))
+
+    def change_password(self, password: Secret) -> None:
+        """Have Keystone know another password of the stack user's."""
+        keystone = self.keystone()
+        user_id = self._get_user_id()
+        client = keystone.domain_admin_client if keystone.stack_domain else keystone.client
+        client.users.update(user=user_id, password=password.reveal())
+        self.password = password.reveal()
+
+    def _sign_for_engine(self, name: str) -> SignedUrl:
+        queue = self._open_as_owner(name, self._endpoint_of_engine())
         lifetime_s = options.get().channel_lifetime
-        queue = self._open_as_owner(channels.new_name("hz-m"), self._endpoint_of_engine())
-        engine_url = queue.sign(channels.ENGINE_PATHS, channels.ENGINE_METHODS, lifetime_s)
-        server_url = queue.sign(channels.SERVER_PATHS, channels.SERVER_METADATA_METHODS, lifetime_s)
-        return channels.Channel(signal, engine_url, server_url.at(self._endpoint_of_servers()))
+        return queue.sign(channels.ENGINE_PATHS, channels.ENGINE_METHODS, lifetime_s)
+
+    def _sign_for_server(self, name: str, methods: Iterable[str]) -> SignedUrl:
+        queue = self._open_as_owner(name, self._endpoint_of_engine())
+        url = queue.sign(channels.SERVER_PATHS, methods, options.get().channel_lifetime)
+        return url.at(self._endpoint_of_servers())
 
     def destroy_queues(self, names: Iterable[str]) -> None:
         """Delete queues and their subscriptions; a Zaqar that is gone does not matter.
@@ -157,6 +221,11 @@ class QueueOwner(resource.Resource):
     def _url_for(self, interface: str, service_type: str) -> str:
         zaqar = self.client_plugin("zaqar")
         return str(zaqar.url_for(service_type=service_type, interface=interface)).rstrip("/")
+
+
+def renewal_time() -> int:
+    """Return when credentials that are made now are due for renewal, seconds since 1970."""
+    return int(time.time() + RENEWAL_PART * options.get().channel_lifetime)
 
 
 def engine_verify() -> bool | str:

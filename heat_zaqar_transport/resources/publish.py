@@ -27,11 +27,13 @@ from heat_zaqar_transport.resources.channel import (
     SignalQueue,
     Webhook,
 )
+from heat_zaqar_transport.resources.credentials import KnownCredentials
 from heat_zaqar_transport.resources.owner import open_as_engine
 from heat_zaqar_transport.resources.turns import Turns
 from heat_zaqar_transport.wire import Ack, Goodbye, Snapshot, upkeep
 from heat_zaqar_transport.wire.errors import Retriable
 from heat_zaqar_transport.wire.parts import is_plain
+from heat_zaqar_transport.wire.sealing import Seal
 
 LOG = logging.getLogger(__name__)
 
@@ -49,17 +51,19 @@ class ServerRow:
     """One reading of a server resource's row.
 
     Attributes:
-        document: Its metadata.
+        metadata: Its metadata, which names the server's credentials and holds none.
         generation: The `atomic_key` that belongs to it.
         channel: `None` when the server has none.
+        credentials: What the server gets into it with: the present ones and those before.
         webhook: `None` when Zaqar does not call the server.
         deleting: Whether the server is on its way out.
         in_nova: Whether Nova made it; a DeployedServer's physical id is its resource's own.
     """
 
-    document: dict[str, Any]
+    metadata: dict[str, Any]
     generation: int
     channel: Channel | None
+    credentials: KnownCredentials
     webhook: Webhook | None
     deleting: bool
     in_nova: bool
@@ -71,9 +75,14 @@ class ServerRow:
         A server that has changed to another transport keeps its channel, to be told so,
         but its agent forgets it.
         """
-        config = self.document.get("os-collect-config") or {}
+        config = self.metadata.get("os-collect-config") or {}
         named = (config.get("zaqar") or {}).get("channel")
         return self.channel if self.channel and self.channel.name == named else None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What the server is sent: the metadata with the credentials in it."""
+        return self.credentials.filled_in(self.metadata)
 
 
 # Reads a server's row as it is now.
@@ -131,23 +140,23 @@ def restore(read: ReadRow) -> None:
     _publish_now(read())
 
 
-def acknowledge(channel: Channel, ack: Ack) -> None:
+def acknowledge(channel: Channel, seal: Seal, ack: Ack) -> None:
     """Tell the server that its result has been read.
 
     Raises:
         TransportError: It was not told; it will send its result again.
     """
-    _POSTER.post(open_as_engine(channel.engine_metadata_url).post, ack, ACK_TTL_S)
+    _POSTER.post(open_as_engine(channel.engine_metadata_url).post, ack, ACK_TTL_S, seal)
 
 
-def say_goodbye(channel: Channel) -> None:
+def say_goodbye(channel: Channel, seal: Seal) -> None:
     """Tell the server that its queues are about to be deleted.
 
     Raises:
         TransportError: It was not told.
     """
     goodbye = Goodbye(channel.name)
-    _POSTER.post(open_as_engine(channel.engine_metadata_url).post, goodbye, GOODBYE_TTL_S)
+    _POSTER.post(open_as_engine(channel.engine_metadata_url).post, goodbye, GOODBYE_TTL_S, seal)
 
 
 def _publish_now(row: ServerRow | None) -> int | None:
@@ -155,7 +164,7 @@ def _publish_now(row: ServerRow | None) -> int | None:
     if row is None or row.channel is None or row.deleting:
         return None
     snapshot = Snapshot(row.channel.name, row.generation, row.document)
-    if _put(open_as_engine(row.channel.engine_metadata_url), snapshot):
+    if _put(open_as_engine(row.channel.engine_metadata_url), snapshot, row.credentials.to_server):
         _subscribe_again(row.channel, row.webhook)
     return row.generation
 
@@ -166,14 +175,14 @@ def _publish_now(row: ServerRow | None) -> int | None:
     wait=wait_random_exponential(multiplier=0.5, max=5),
     reraise=True,
 )
-def _put(queue: MessageQueue, snapshot: Snapshot) -> bool:
+def _put(queue: MessageQueue, snapshot: Snapshot, seal: Seal) -> bool:
     """Bring the queue up to the snapshot; tell whether it was empty."""
     settings = options.get()
     plain_bytes = settings.plain_snapshot_bytes
     found = queue.fetch()
-    todo = upkeep(snapshot, found, plain=is_plain(snapshot, plain_bytes))
+    todo = upkeep(snapshot, found, plain=is_plain(snapshot, plain_bytes), seal=seal)
     if todo.post:
-        _POSTER.post(queue.post, snapshot, settings.snapshot_ttl, plain_bytes, todo.base)
+        _POSTER.post(queue.post, snapshot, settings.snapshot_ttl, seal, plain_bytes, todo.base)
         LOG.info("Channel %s: posted generation %d", snapshot.channel, snapshot.generation)
     # Only after the post: at no time is the queue without a snapshot.
     queue.delete(todo.delete)
@@ -205,9 +214,10 @@ def subscribe_signals(signal: SignalQueue) -> None:
 def _reading(row: models.Resource) -> ServerRow:
     stored = {each.key: _text_of(each) for each in row.data}
     return ServerRow(
-        document=dict(row.rsrc_metadata or {}),
+        metadata=dict(row.rsrc_metadata or {}),
         generation=row.atomic_key or 0,
         channel=Channel.parse(stored[SERVER_KEY]) if SERVER_KEY in stored else None,
+        credentials=KnownCredentials.of(stored),
         webhook=Webhook.parse(stored[WEBHOOK_KEY]) if WEBHOOK_KEY in stored else None,
         deleting=row.action == _DELETE,
         in_nova=row.physical_resource_id != row.uuid,

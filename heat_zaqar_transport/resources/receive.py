@@ -24,6 +24,7 @@ from heat_zaqar_transport.queues import MessageQueue
 from heat_zaqar_transport.wire import Ack, Hello, Message, QueuedMessage, Result, gather
 from heat_zaqar_transport.wire.errors import TransportError
 from heat_zaqar_transport.wire.parts import Gathered
+from heat_zaqar_transport.wire.sealing import NO_SEAL, Seal
 
 LOG = logging.getLogger(__name__)
 
@@ -71,17 +72,19 @@ class Receiver:
             could not see the deployments.
         rpc: Heat's engine client.
         deployments: Lists the deployments that this queue may answer for.
-        publish: Sends the present snapshot again, for a hello.
+        answer: Sends the present snapshot again, for a hello.
         acknowledge: Tells the server that a result has been read; `None`: it has no
             queue to be told by, and expects nothing.
+        seal: Opens what arrives.
     """
 
     channel: str
     context: RequestContext
     rpc: EngineClient
     deployments: Callable[[], Iterable[Deployment]]
-    publish: Callable[[], None]
+    answer: Callable[[Hello], None]
     acknowledge: Callable[[Ack], None] | None = None
+    seal: Seal = NO_SEAL
 
     def notified(self, body: object, queue: MessageQueue) -> list[str]:
         """Take the message that a notification has brought, and clear it away.
@@ -92,7 +95,7 @@ class Receiver:
         Returns:
             Sentences for the event list.
         """
-        told = gather([QueuedMessage("", body)])
+        told = self._gather([QueuedMessage("", body)])
         said = self._handle(told)
         try:
             return said + self._clear(queue, body, in_part=bool(told.incomplete))
@@ -110,7 +113,7 @@ class Receiver:
         Raises:
             TransportError: The queue cannot be read, or not be cleared.
         """
-        gathered = gather(queue.fetch())
+        gathered = self._gather(queue.fetch())
         carriers = [each for found in gathered.found for each in found.carriers]
         said = self._handle(gathered)
         queue.delete(_ids_of(gathered))
@@ -124,10 +127,27 @@ class Receiver:
         if in_part and all(each.body != body for each in rest):
             # Zaqar tells of a message before it stores it.
             rest.append(QueuedMessage("", body))
-        due = _due(rest, body)
+        due = self._due(rest, body)
         said = self._handle(due)
         queue.delete([*delivered, *_ids_of(due)])
         return said
+
+    def _gather(self, queued: Iterable[QueuedMessage]) -> Gathered:
+        return gather(queued, self.seal)
+
+    def _due(self, queued: Sequence[QueuedMessage], body: object) -> Gathered:
+        """Return what is overdue, and what the part with this body has made whole."""
+        gathered = self._gather(queued)
+        overdue = {each.id for each in queued if each.age_s >= OVERDUE_S}
+        return Gathered(
+            found=tuple(
+                found
+                for found in gathered.found
+                if any(each.body == body or each.id in overdue for each in found.carriers)
+            ),
+            incomplete=(),
+            rejected=tuple(each for each in gathered.rejected if each.message_id in overdue),
+        )
 
     def _handle(self, gathered: Gathered) -> list[str]:
         said = [self._refused(each.reason) for each in gathered.rejected]
@@ -176,7 +196,7 @@ class Receiver:
     def _answer(self, hello: Hello) -> None:
         LOG.info("Channel %s: hello (%.40r)", self.channel, hello.reason)
         try:
-            self.publish()
+            self.answer(hello)
         except TransportError as exc:
             # The server asks again. What lies behind the hello must not wait for that.
             LOG.warning("Channel %s: a hello is not answered: %s", self.channel, exc)
@@ -192,21 +212,6 @@ def unwrapped(details: object) -> object:
     The notifier sends `{"body", "ttl", "queue_name", "Message_Type"}`.
     """
     return details.get("body") if isinstance(details, dict) else details
-
-
-def _due(queued: Sequence[QueuedMessage], body: object) -> Gathered:
-    """Return what is overdue, and what the part with this body has made whole."""
-    gathered = gather(queued)
-    overdue = {each.id for each in queued if each.age_s >= OVERDUE_S}
-    return Gathered(
-        found=tuple(
-            found
-            for found in gathered.found
-            if any(each.body == body or each.id in overdue for each in found.carriers)
-        ),
-        incomplete=(),
-        rejected=tuple(each for each in gathered.rejected if each.message_id in overdue),
-    )
 
 
 def _ids_of(gathered: Gathered) -> list[str]:

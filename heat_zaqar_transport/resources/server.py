@@ -3,7 +3,7 @@
 
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from heat.common import exception
@@ -16,11 +16,13 @@ from oslo_log import log as logging
 from heat_zaqar_transport.queues import PUSH_OPTIONS
 from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, publish, receive, schema, transports
+from heat_zaqar_transport.resources.credentials import KnownCredentials, renamed
 from heat_zaqar_transport.resources.owner import QueueOwner, open_as_engine
 from heat_zaqar_transport.resources.publish import ServerRow
 from heat_zaqar_transport.resources.wishes import COLLECTOR, SECTION, WEBHOOK_URL, Unfit, Wishes
-from heat_zaqar_transport.wire import digest_of
+from heat_zaqar_transport.wire import Hello, digest_of
 from heat_zaqar_transport.wire.errors import TransportError
+from heat_zaqar_transport.wire.sealing import Seal
 
 LOG = logging.getLogger(__name__)
 
@@ -73,8 +75,69 @@ class ChannelServer(QueueOwner):
         channel = self.channel()
         if channel is None:
             channel = self.create_channel()
+            first = self.issue_credentials(channel)
+            self._store_credentials(first)
+            self.data_set(channels.TOLD_KEY, first.name)
             self.data_set(channels.SERVER_KEY, channel.serialize(), redact=True)
         return channel
+
+    # Its credentials: see credentials.py for who has which.
+
+    def _credentials(self) -> KnownCredentials:
+        return KnownCredentials.of(self.data())
+
+    def _present_credentials(self) -> channels.Credentials:
+        """Return those that the metadata names, or that will be named in it."""
+        known = self._credentials()
+        present = known.present(self.metadata_get(refresh=True))
+        return present or known.by_name[str(known.told)]
+
+    def _store_credentials(self, credentials: channels.Credentials) -> None:
+        key = f"{channels.CREDENTIALS_KEY}{credentials.name}"
+        self.data_set(key, credentials.serialize(), redact=True)
+
+    def _forget_credentials(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.data_delete(f"{channels.CREDENTIALS_KEY}{name}")
+
+    def _renew_credentials(self) -> None:
+        """Name new credentials in the metadata, if those that it names are due.
+
+        The old ones go on to work: the server may be off. Two engines may do this at the same
+        time: what the metadata comes to name is what counts, and the other one is forgotten.
+        """
+        channel, meta = self.channel(), self.metadata_get(refresh=True) or {}
+        present = self._credentials().present(meta)
+        if channel is None or present is None or time.time() < present.renew_at:
+            return
+        fresh = self.issue_credentials(channel, present)
+        self._store_credentials(fresh)
+
+        def renewed(_: Any, current: Mapping[str, Any]) -> dict[str, Any]:
+            still = self._credentials().present(current) == present
+            return renamed(current, fresh) if still else dict(current)
+
+        self.metadata_set(meta, merge_metadata=renewed)
+        if self._credentials().present(self.metadata_get(refresh=True)) != fresh:
+            self._forget_credentials([fresh.name])
+            return
+        LOG.info("Channel %s: credentials renewed", channel.name)
+        self._forget_credentials(self._credentials().superseded([present.name, fresh.name]))
+        self.data_set(channels.SERVER_KEY, self.renewed(channel).serialize(), redact=True)
+        webhook = self._webhook()
+        if webhook is not None and webhook.url:
+            queue = self._open_as_owner(channel.queue_names[0], self._endpoint_of_engine())
+            queue.prolong(webhook.url, options.get().channel_lifetime)
+
+    def _note_told(self, name: str | None) -> None:
+        """Take notice of the credentials that a server tells of: it has no others, perhaps."""
+        known = self._credentials()
+        told = known.by_name.get(name or "")
+        if told is None or told.name == known.told:
+            return
+        if told.password is not None:
+            self.change_password(told.password)
+        self.data_set(channels.TOLD_KEY, told.name)
 
     def _create_transport_credentials(self, props: Any) -> None:
         if self.transport_zaqar_message(props):
@@ -86,7 +149,7 @@ class ChannelServer(QueueOwner):
     def _delete(self) -> Any:
         channel = self.channel()
         if channel is not None:
-            _say_goodbye(channel)
+            _say_goodbye(channel, self._credentials().to_server)
             self.destroy_queues(channel.queue_names)
             self.data_delete(channels.SERVER_KEY)
         return super()._delete()
@@ -96,6 +159,7 @@ class ChannelServer(QueueOwner):
         check = getattr(super(), "handle_check", None)
         if check is not None:
             check()
+        self._renew_credentials()
         self.restore()
 
     # Heat to server.
@@ -103,8 +167,9 @@ class ChannelServer(QueueOwner):
     def _populate_deployments_metadata(self, meta: dict[str, Any], props: Any) -> None:
         if self.transport_zaqar_message(props):
             # In place: Heat makes a server's user data of it.
-            meta.update(self._with_channel(meta, Wishes.of(self.t.metadata())))
-            self.metadata_set(meta)
+            named = self._with_channel(meta, Wishes.of(self.t.metadata()))
+            self.metadata_set(named)
+            meta.update(self._credentials().filled_in(named))
         else:
             super()._populate_deployments_metadata(meta, props)
         # A server that leaves our transport reads of it on the channel that it still has.
@@ -124,7 +189,7 @@ class ChannelServer(QueueOwner):
 
     def _collector_options(self, wishes: Wishes) -> dict[str, Any]:
         channel = self._ensure_channel()
-        options_of_server: dict[str, Any] = channel.server_options()
+        options_of_server = {"channel": channel.name, **self._present_credentials().naming()}
         credentials = options.get().server_credentials
         websocket = self._websocket_of_servers() if wishes.websocket else None
         if websocket and credentials != options.NEVER:
@@ -138,7 +203,7 @@ class ChannelServer(QueueOwner):
     def _keystone_options(self, channel: channels.Channel) -> dict[str, Any]:
         return {
             "user_id": self._get_user_id(),
-            "password": self.password,
+            channels.PASSWORD: None,
             "auth_url": self.keystone().server_keystone_endpoint_url(
                 fallback_endpoint=self.context.auth_url
             ),
@@ -168,6 +233,7 @@ class ChannelServer(QueueOwner):
             properties = json_snippet.properties(self.properties_schema, self.context)
             if self.transport_zaqar_message(properties):
                 self._restore_channel_metadata(json_snippet.metadata(), options_before)
+            self._renew_credentials()
             self.publish()
         return updaters
 
@@ -264,6 +330,12 @@ class ChannelServer(QueueOwner):
             ) from exc
         return valid
 
+    def _resolve_attribute(self, name: str) -> Any:
+        if name == self.OS_COLLECT_CONFIG and self.resource_id is not None:
+            meta = self._credentials().filled_in(self.metadata_get() or {})
+            return meta.get(SECTION, {})
+        return super()._resolve_attribute(name)
+
     # Server to Heat.
 
     def handle_signal(self, details: object = None) -> str:
@@ -285,24 +357,32 @@ class ChannelServer(QueueOwner):
         return "; ".join(dict.fromkeys(said))
 
     def _receiver(self, channel: channels.Channel) -> receive.Receiver:
+        credentials = self._credentials()
         return receive.Receiver(
             channel=channel.name,
             context=self.context,
             rpc=self.rpc_client(),
             deployments=lambda: receive.deployments_of(self.context, self.resource_id),
-            publish=self.restore,
-            acknowledge=functools.partial(publish.acknowledge, channel),
+            answer=self._answer,
+            acknowledge=functools.partial(publish.acknowledge, channel, credentials.to_server),
+            seal=credentials.from_server,
         )
 
+    def _answer(self, hello: Hello) -> None:
+        """Give a server what it lacks: the snapshot, and credentials in their time."""
+        self._note_told(hello.credentials)
+        self._renew_credentials()
+        self.restore()
 
-def _say_goodbye(channel: channels.Channel) -> None:
+
+def _say_goodbye(channel: channels.Channel, seal: Seal) -> None:
     """Tell the agent, and let it hear it.
 
     Afterwards it finds an empty queue. To ask for a snapshot then would make the signal queue
     anew, and nobody would ever delete that.
     """
     try:
-        publish.say_goodbye(channel)
+        publish.say_goodbye(channel, seal)
     except TransportError as exc:
         LOG.warning("Channel %s: the server is not told of the end: %s", channel.name, exc)
     else:

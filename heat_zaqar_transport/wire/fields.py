@@ -19,6 +19,11 @@ class Fields:
         self._where = where
         self._values = value
 
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The object itself."""
+        return self._values
+
     def get(self, key: str) -> object:
         """Return a value, whatever it is; `None`: there is none."""
         return self._values.get(key)

@@ -57,6 +57,7 @@ KEY_CONFIG = "config_id"
 KEY_ATTEMPT = "attempt"
 KEY_OUTPUTS = "outputs"
 KEY_REASON = "reason"
+KEY_CREDENTIALS = "credentials"
 
 
 @dataclass(frozen=True)
@@ -194,11 +195,13 @@ class Hello:
         channel: Its channel.
         reason: Why, in a word or two, for the log.
         generation: The generation it holds; `None`: none.
+        credentials: Names the URLs and keys that it has; `None`: it knows no name.
     """
 
     channel: str
     reason: str
     generation: int | None = None
+    credentials: str | None = None
 
 
 @dataclass(frozen=True)
@@ -285,7 +288,11 @@ def serialize(message: Message) -> dict[str, Any]:
         case Result():
             return {HEADER: _header(RESULT, message.channel), CONTENT: message.whole}
         case Hello():
-            said = {KEY_REASON: message.reason, KEY_GENERATION: message.generation}
+            said = {
+                KEY_REASON: message.reason,
+                KEY_GENERATION: message.generation,
+                KEY_CREDENTIALS: message.credentials,
+            }
             return {HEADER: _header(HELLO, message.channel), CONTENT: said}
         case Ack():
             run = {KEY_CONFIG: message.config_id, KEY_ATTEMPT: message.attempt}
@@ -310,16 +317,25 @@ def parse(body: object) -> Message | Part:
     if HEADER not in body:
         return PlainSnapshot(body)
     header = Fields("header", body[HEADER])
-    version = header.get(KEY_VERSION)
-    # bool is an int to isinstance, and True == 1.
-    if version != VERSION or isinstance(version, bool):
-        raise UnknownVersion(version, VERSION)
+    check_version(header)
     kind = header.text(KEY_TYPE)
     if kind not in _PARSERS:
         raise WireFormatError(f"unknown message type {kind!r:.40}")
     if header.get(KEY_PART) is not None:
         return _parse_part(kind, header, body)
     return _PARSERS[kind](header, body)
+
+
+def check_version(header: Fields) -> None:
+    """Look at a header's version, before all else.
+
+    Raises:
+        UnknownVersion: It is not spoken here.
+    """
+    version = header.get(KEY_VERSION)
+    # bool is an int to isinstance, and True == 1.
+    if version != VERSION or isinstance(version, bool):
+        raise UnknownVersion(version, VERSION)
 
 
 def _header(kind: str, channel: str) -> dict[str, Any]:
@@ -364,6 +380,7 @@ def _parse_hello(header: Fields, body: Mapping[str, Any]) -> Hello:
         channel=header.text(KEY_CHANNEL),
         reason=content.text(KEY_REASON),
         generation=None if held is None else content.whole_number(KEY_GENERATION),
+        credentials=None if content.get(KEY_CREDENTIALS) is None else content.text(KEY_CREDENTIALS),
     )
 
 

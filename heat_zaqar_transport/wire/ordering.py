@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from heat_zaqar_transport.wire.errors import WireFormatError
 from heat_zaqar_transport.wire.messages import Ack, Goodbye, PartKey, PlainSnapshot, Snapshot
 from heat_zaqar_transport.wire.parts import Found, Gathered, QueuedMessage, Rejection, gather
+from heat_zaqar_transport.wire.sealing import NO_SEAL, Seal
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def choose(
     channel: str | None,
     held: Snapshot | PlainSnapshot | None,
     messages: Iterable[QueuedMessage],
+    seal: Seal = NO_SEAL,
 ) -> Choice:
     """Choose among what is held and what the metadata queue lists.
 
@@ -62,11 +64,12 @@ def choose(
         channel: The server's channel; `None` for a server of a Heat without this plugin.
         held: What the server holds from before; `None` for nothing.
         messages: All messages of the queue, in its order.
+        seal: The channel's.
     """
     # What was held for another channel (a server rebuilt, or moved to another
     # stack) has no say in the order of this one.
     choosing = _Choosing(channel, held if channel_of(held) == channel else None)
-    gathered = gather(messages)
+    gathered = gather(messages, seal)
     for found in gathered.found:
         choosing.take(found)
     return choosing.choice(gathered)
@@ -88,7 +91,13 @@ class Upkeep:
     base: Snapshot | None = None
 
 
-def upkeep(snapshot: Snapshot, messages: Iterable[QueuedMessage], *, plain: bool = True) -> Upkeep:
+def upkeep(
+    snapshot: Snapshot,
+    messages: Iterable[QueuedMessage],
+    *,
+    plain: bool = True,
+    seal: Seal = NO_SEAL,
+) -> Upkeep:
     """Compare a snapshot with what its metadata queue lists.
 
     Older snapshots go, and so do duplicates, parts without the others, and what cannot be
@@ -101,9 +110,10 @@ def upkeep(snapshot: Snapshot, messages: Iterable[QueuedMessage], *, plain: bool
         snapshot: The one at hand.
         messages: All messages of the queue.
         plain: Whether the snapshot is posted as it is, and so no changes of anything are.
+        seal: The channel's.
     """
     queued = list(messages)
-    gathered = gather(queued)
+    gathered = gather(queued, seal)
     newest = _newest(snapshot, gathered)
     post = newest is None or _half_over(newest.carriers)
     base = None if plain else _newest_base(snapshot, gathered)

@@ -40,6 +40,7 @@ from heat_zaqar_transport.wire.messages import (
     parse_change,
     serialize,
 )
+from heat_zaqar_transport.wire.sealing import NO_SEAL, Seal
 
 # Largest document or content, as canonical JSON. A reader unpacks no more than that.
 MAX_WHOLE_BYTES = 16 * 1024 * 1024
@@ -51,9 +52,6 @@ PLAIN_BYTES = 4096
 # bytes of N changes of a growing document grow with N, and those of the wholes in between
 # do, too.
 MUCH_SMALLER = 4
-
-# Room for a part's header: channel and digest are known to be short.
-_HEADER_BYTES = 512
 
 
 @dataclass(frozen=True)
@@ -121,6 +119,7 @@ def pack(
     limits: Limits | None = None,
     plain_bytes: int = PLAIN_BYTES,
     base: Snapshot | None = None,
+    seal: Seal = NO_SEAL,
 ) -> list[dict[str, Any]]:
     """Return the bodies to post for a message: itself, its parts, or a change.
 
@@ -129,15 +128,23 @@ def pack(
         limits: Of the Zaqar that it goes to; `None`: Zaqar's defaults.
         plain_bytes: Up to this size of its body's JSON it is sent as it is.
         base: An earlier snapshot that its reader is sure to have; `None`: there is none.
+        seal: The channel's.
 
     Raises:
         TooLarge: It cannot be carried.
         WireFormatError: It cannot be told in JSON.
     """
-    room = (limits or Limits()).body_bytes
+    body_bytes = (limits or Limits()).body_bytes
+    room = _Room(seal.room(body_bytes), seal.payload_room(body_bytes))
+    return [seal.seal(body) for body in _packed(message, room, plain_bytes, base)]
+
+
+def _packed(
+    message: Message, room: "_Room", plain_bytes: int, base: Snapshot | None
+) -> list[dict[str, Any]]:
     body = serialize(message)
     size = size_of(body)
-    if size <= min(plain_bytes, room) or not isinstance(message, Snapshot | Result):
+    if size <= min(plain_bytes, room.body_bytes) or not isinstance(message, Snapshot | Result):
         return [body]
     payload = _payload(message)
     change = change_since(base, message) if base and isinstance(message, Snapshot) else None
@@ -145,10 +152,10 @@ def pack(
         with contextlib.suppress(TooLarge):  # by the few bytes that telling it so adds
             changed = _payload(change)
             if len(changed) * MUCH_SMALLER <= len(payload):
-                return _cut(change, changed, room - _HEADER_BYTES)
-    if size <= min(len(payload), room):
+                return _cut(change, changed, room.payload_bytes)
+    if size <= min(len(payload), room.body_bytes):
         return [body]  # it cannot be compressed, and fits
-    return _cut(message, payload, room - _HEADER_BYTES)
+    return _cut(message, payload, room.payload_bytes)
 
 
 def is_plain(snapshot: Snapshot, plain_bytes: int = PLAIN_BYTES) -> bool:
@@ -156,9 +163,9 @@ def is_plain(snapshot: Snapshot, plain_bytes: int = PLAIN_BYTES) -> bool:
     return size_of(serialize(snapshot)) <= plain_bytes
 
 
-def gather(messages: Iterable[QueuedMessage]) -> Gathered:
+def gather(messages: Iterable[QueuedMessage], seal: Seal = NO_SEAL) -> Gathered:
     """Read all that a queue lists, and put parts together."""
-    gathering = _Gathering()
+    gathering = _Gathering(seal)
     for queued in messages:
         gathering.add(queued)
     return gathering.gathered()
@@ -188,10 +195,19 @@ def _cut(message: Snapshot | Change | Result, payload: str, room: int) -> list[d
     ]
 
 
+@dataclass(frozen=True)
+class _Room:
+    """What one post has room for: JSON of a body, or base64 of a part's payload."""
+
+    body_bytes: int
+    payload_bytes: int
+
+
 @dataclass
 class _Gathering:
     """The state of `gather`."""
 
+    seal: Seal
     found: list[Found] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     open: dict[PartKey, "_Pile"] = field(default_factory=dict)
@@ -200,7 +216,7 @@ class _Gathering:
 
     def add(self, queued: QueuedMessage) -> None:
         try:
-            message = parse(queued.body)
+            message = parse(self.seal.unseal(queued.body))
         except WireFormatError as exc:
             self.rejected.append(Rejection(queued.id, str(exc)))
             return

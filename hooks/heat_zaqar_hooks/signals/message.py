@@ -17,9 +17,11 @@ from heat_zaqar_hooks.errors import UnusableConfig
 from heat_zaqar_hooks.inputs import Inputs
 from heat_zaqar_hooks.signals.base import Agent, has_own_queue
 from heat_zaqar_hooks.signals.http import send_json
+from heat_zaqar_transport import seals
 from heat_zaqar_transport.posting import post_message
 from heat_zaqar_transport.wire import Result, SignedUrl
 from heat_zaqar_transport.wire.errors import NotConfigured, WireFormatError
+from heat_zaqar_transport.wire.sealing import Seal
 
 _T = TypeVar("_T")
 
@@ -33,6 +35,7 @@ class MessageSignal:
         channel: Goes into the message.
         config_id: Likewise.
         settings: Say TTL, timeout and CA bundle.
+        seal: The queue's.
         attempt: Which run of the hook it is, from 1; goes into the message.
     """
 
@@ -43,6 +46,7 @@ class MessageSignal:
     channel: str
     config_id: str
     settings: Settings
+    seal: Seal
     attempt: int = 1
 
     @classmethod
@@ -56,7 +60,7 @@ class MessageSignal:
         if not has_own_queue(inputs):
             return cls.on_agents_channel(inputs.which, attempt, agent())
         url, channel = _own_url(inputs), inputs.text("deploy_channel")
-        return cls(url, channel, inputs.which, agent(), attempt)
+        return cls(url, channel, inputs.which, agent(), _own_seal(inputs), attempt)
 
     @classmethod
     def on_agents_channel(cls, config_id: str, attempt: int, settings: Settings) -> "MessageSignal":
@@ -66,12 +70,13 @@ class MessageSignal:
             NotConfigured: The agent has no signal queue.
         """
         url = _needed("signal_url", settings.signal_url)
-        return cls(url, _needed("channel", settings.channel), config_id, settings, attempt)
+        channel = _needed("channel", settings.channel)
+        return cls(url, channel, config_id, settings, settings.seal, attempt)
 
     def send(self, outputs: Mapping[str, Any]) -> None:
         """Deliver the outputs."""
         result = Result(self.channel, self.config_id, outputs, self.attempt)
-        post_message(self._post, result, self.settings.signal_ttl_s)
+        post_message(self._post, result, self.settings.signal_ttl_s, self.seal)
 
     def _post(self, body: Mapping[str, Any], ttl_s: int) -> None:
         send_json(
@@ -91,6 +96,14 @@ def _own_url(inputs: Inputs) -> SignedUrl:
         return SignedUrl.parse(inputs.text("deploy_signal_id"))
     except WireFormatError as exc:
         raise UnusableConfig(inputs.which, f"input deploy_signal_id: {exc}") from exc
+
+
+def _own_seal(inputs: Inputs) -> Seal:
+    keys = inputs.optional_text("deploy_seal_keys")
+    try:
+        return seals.seal_of_text(keys)
+    except WireFormatError as exc:
+        raise UnusableConfig(inputs.which, f"input deploy_seal_keys: {exc}") from exc
 
 
 def _needed(option: str, value: _T | None) -> _T:

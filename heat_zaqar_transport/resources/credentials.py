@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The credentials of one server: the present ones, and those that it may still come with.
+
+Its metadata names the present ones. Which ones the server has shown to have is another
+matter: it may be off while they are renewed. So what Heat says is sealed with the key of the
+credentials that the server told of last, and what the server says may be sealed with any.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from heat_zaqar_transport import seals
+from heat_zaqar_transport.resources.channel import (
+    CREDENTIALS,
+    CREDENTIALS_KEY,
+    TOLD_KEY,
+    Credentials,
+)
+from heat_zaqar_transport.resources.wishes import COLLECTOR, SECTION
+from heat_zaqar_transport.wire.sealing import NO_SEAL, Seal
+
+
+@dataclass(frozen=True)
+class KnownCredentials:
+    """What resource data holds of them.
+
+    Attributes:
+        by_name: All of them.
+        told: Name of those that the server told of last.
+    """
+
+    by_name: Mapping[str, Credentials]
+    told: str | None
+
+    @classmethod
+    def of(cls, data: Mapping[str, str]) -> "KnownCredentials":
+        """Read a resource's data."""
+        known = [
+            Credentials.parse(value)
+            for key, value in data.items()
+            if key.startswith(CREDENTIALS_KEY)
+        ]
+        return cls({each.name: each for each in known}, data.get(TOLD_KEY))
+
+    @property
+    def to_server(self) -> Seal:
+        """What seals for the server, and opens nothing that it could not."""
+        told = self.by_name.get(self.told or "")
+        return seals.seal_of(told.seal_keys[:1]) if told else NO_SEAL
+
+    @property
+    def from_server(self) -> Seal:
+        """What opens whatever the server may have sealed."""
+        return seals.seal_of(key for each in self.by_name.values() for key in each.seal_keys)
+
+    def present(self, metadata: object) -> Credentials | None:
+        """Return those that metadata names; `None`: it names none of these."""
+        return self.by_name.get(str(_agent_options(metadata).get(CREDENTIALS)))
+
+    def filled_in(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """Return metadata with the credentials that it names, where it has a place for them."""
+        present = self.present(metadata)
+        if present is None:
+            return dict(metadata)
+        places = _agent_options(metadata)
+        values = {name: value for name, value in present.options().items() if name in places}
+        section = {**metadata[SECTION], COLLECTOR: {**places, **values}}
+        return {**metadata, SECTION: section}
+
+    def superseded(self, keep: Iterable[str]) -> list[str]:
+        """Name those that nobody needs any more.
+
+        Args:
+            keep: Names of those that are needed, besides the ones that the server told of.
+        """
+        return sorted(set(self.by_name) - {*keep, self.told})
+
+
+def renamed(metadata: Mapping[str, Any], fresh: Credentials) -> dict[str, Any]:
+    """Return metadata that names other credentials."""
+    places = _agent_options(metadata)
+    section = {**metadata[SECTION], COLLECTOR: {**places, **fresh.naming()}}
+    return {**metadata, SECTION: section}
+
+
+def _agent_options(metadata: object) -> Mapping[str, Any]:
+    section = metadata.get(SECTION) if isinstance(metadata, Mapping) else None
+    options = section.get(COLLECTOR) if isinstance(section, Mapping) else None
+    return options if isinstance(options, Mapping) else {}
