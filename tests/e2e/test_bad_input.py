@@ -9,6 +9,7 @@ import pytest
 
 from heat_zaqar_transport.wire import SignedUrl, Snapshot, serialize
 from support import hot
+from support.ends import Ends
 from support.intruder import open_as_intruder, post_anything
 
 ECHO = hot.one_script("#!/bin/sh\necho did $word\n", input_values={"word": "one"})
@@ -30,29 +31,41 @@ def without_acks(queue):
     return [each for each in queue.fetch() if '"type": "ack"' not in json.dumps(each.body)]
 
 
-def truncated(channel):
-    body = serialize(Snapshot(channel, 10**6, {"deployments": ["one", "two"]}))
-    return {**body, "deployments": ["one"]}
+def sealed(ends, message):
+    return ends.seal.seal(serialize(message))
+
+
+def truncated(ends):
+    body = sealed(ends, Snapshot(ends.channel, 10**6, {"deployments": ["one", "two"]}))
+    return {**body, "sealed": body["sealed"][:-4]}
+
+
+def damaged(ends):
+    body = serialize(Snapshot(ends.channel, 10**6, {"deployments": ["one", "two"]}))
+    return ends.seal.seal({**body, "deployments": ["one"]})
 
 
 @pytest.mark.parametrize(
     ("rubbish", "told"),
     [
-        (lambda channel: ["no", "object"], "must be a JSON object, not an array"),
-        (lambda channel: "text", "must be a JSON object, not a text"),
-        (lambda channel: {"heat-zaqar": {"version": 99}}, "version 99 is not spoken here"),
-        (truncated, "generation 1000000 is damaged"),
-        (lambda channel: serialize(Snapshot("other", 10**6, {})), "another channel"),
+        (lambda ends: ["no", "object"], "must be a JSON object, not an array"),
+        (lambda ends: "text", "must be a JSON object, not a text"),
+        (lambda ends: {"heat-zaqar": {"version": 99}, "sealed": "x"}, "version 99 is not spoken"),
+        (truncated, "cannot be opened"),
+        (damaged, "generation 1000000 is damaged"),
+        (lambda ends: serialize(Snapshot(ends.channel, 10**6, {})), "is not sealed"),
+        (lambda ends: sealed(ends, Snapshot("other", 10**6, {})), "another channel"),
     ],
-    ids=["array", "text", "version", "truncated", "other channel"],
+    ids=["array", "text", "version", "truncated", "damaged", "unsealed", "other channel"],
 )
 def test_rubbish_in_the_queue_is_reported_and_cleared_and_costs_nothing(
     cloud, running, rubbish, told
 ):
     stack, guest, options = running
-    queue = open_as_intruder(cloud, SignedUrl.parse(options["metadata_url"]))
+    ends = Ends(options)
+    queue = open_as_intruder(cloud, ends.metadata_url)
     before, log_size = without_acks(queue), guest.log_size
-    post_anything(queue, rubbish(options["channel"]))
+    post_anything(queue, rubbish(ends))
     guest.wait_log(told, 30, since=log_size)
     guest.wait_log(r"Asked Heat for the present snapshot \(rejected\)", 30, since=log_size)
     # Heat's answer to the hello: the queue holds its snapshot again, and that alone.

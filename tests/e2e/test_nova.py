@@ -75,7 +75,8 @@ def test_a_whole_life_on_nova(cloud, site):
     config = boot_metadata(server)["os-collect-config"]
     assert config["collectors"] == ["ec2", "zaqar", "local"]
     assert set(config["zaqar"]) == {
-        "channel", "metadata_url", "signal_url", "websocket_url",
+        "channel", "metadata_url", "signal_url", "seal_keys", "credentials", "renew_at",
+        "websocket_url",
         "auth_url", "user_id", "password", "project_id", "queue_id", "region_name",
     }  # fmt: skip
     assert config == stack.collect_config("server")

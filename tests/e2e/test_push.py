@@ -35,7 +35,7 @@ class Server:
         config = self.stack.collect_config("server")
         self.options = config["zaqar"]
         self.guest = site.guest(config, polling_interval_s=POLL_LONGEST_S)
-        self.changes = Changes(cloud, self.guest, self.options["metadata_url"])
+        self.changes = Changes(cloud, self.guest, self.options)
         self.guest.start(debug=debug)
 
     def connects(self, within_s, since=0):

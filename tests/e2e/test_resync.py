@@ -3,8 +3,8 @@
 import contextlib
 import time
 
-from heat_zaqar_transport.wire import SignedUrl, Snapshot, gather
 from support import hot
+from support.ends import Ends
 from support.intruder import open_as_intruder
 
 LIFE_S = 60
@@ -20,20 +20,16 @@ def short_lives(cloud):
         cloud.reconfigure("zaqar", {})
 
 
-def snapshots(queue):
-    return [each for each in gather(queue.fetch()).found if isinstance(each.message, Snapshot)]
-
-
 def test_a_short_life_is_honoured_and_renewed_and_survived(cloud, site):
     with short_lives(cloud):
         stack = site.stack(hot.one_script("#!/bin/sh\necho once >> $HOME/runs\n"))
         guest = site.boot(stack)
         stack.wait("CREATE_COMPLETE")
         options = stack.collect_config("server")["zaqar"]
-        queue = open_as_intruder(cloud, SignedUrl.parse(options["metadata_url"]))
-        ends = time.monotonic() + LIFE_S + 10
-        while time.monotonic() < ends:
-            found = snapshots(queue)
+        ends = Ends(options)
+        until = time.monotonic() + LIFE_S + 10
+        while time.monotonic() < until:
+            found = ends.found()
             assert found, "the queue is without a snapshot"
             assert found[-1].carriers[0].ttl_s == LIFE_S
             time.sleep(1)
@@ -41,7 +37,7 @@ def test_a_short_life_is_honoured_and_renewed_and_survived(cloud, site):
 
         # Asleep for longer than that, and rebuilt meanwhile.
         guest.stop()
-        while snapshots(queue):
+        while ends.found():
             time.sleep(1)
         rebuilt = site.guest({"collectors": ["zaqar", "local"], "zaqar": options}, "rebuilt")
         rebuilt.start()
@@ -78,10 +74,11 @@ def test_a_check_of_the_stack_puts_back_what_zaqar_has_lost(cloud, site):
     stack.wait("CREATE_COMPLETE")
     guest.stop()
     options = stack.collect_config("server")["zaqar"]
-    queue = open_as_intruder(cloud, SignedUrl.parse(options["metadata_url"]))
+    ends = Ends(options)
+    queue = open_as_intruder(cloud, ends.metadata_url)
     queue.delete(each.id for each in queue.fetch())
     site.heat.actions.check(stack.id)
     deadline = time.monotonic() + 30
-    while not snapshots(queue):
+    while not ends.found():
         assert time.monotonic() < deadline, "nothing was put back"
         time.sleep(0.5)

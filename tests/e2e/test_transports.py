@@ -129,7 +129,9 @@ def heat_without_the_plugin(cloud):
 
 @pytest.fixture(scope="class")
 def servers_with_credentials(cloud):
-    cloud.reconfigure("heat-engine", {"zaqar_transport": {"server_credentials": "always"}})
+    cloud.reconfigure(
+        "heat-engine", {"zaqar_transport": {"server_credentials": "always", "seal": False}}
+    )
     yield
     cloud.reconfigure("heat-engine", {})
 

@@ -56,7 +56,7 @@ def server(cloud, site):
     guest.wait_log(LISTENING, 60)
     guest.wait_log("Completed phase configure(.*\n)+?.*Sleeping", 60)
     guest.stack, guest.options, guest.port = stack, config["zaqar"], port
-    guest.changes = Changes(cloud, guest, guest.options["metadata_url"])
+    guest.changes = Changes(cloud, guest, guest.options)
     return guest
 
 

@@ -2,20 +2,13 @@
 
 import json
 
-from heat_zaqar_transport import queues
-from heat_zaqar_transport.wire import SignedUrl, Snapshot, gather
+from heat_zaqar_transport.wire import SignedUrl
+from support.ends import Ends
 from support.large import deployments
 from support.requests_seen import RequestLog
 
 MIB = 1024 * 1024
 POST_BYTES = 262144
-
-
-def newest(options):
-    """Return the newest snapshot in a server's metadata queue."""
-    queue = queues.open_signed(SignedUrl.parse(options["metadata_url"]))
-    found = [each.message for each in gather(queue.fetch()).found]
-    return max((each for each in found if isinstance(each, Snapshot)), key=lambda s: s.generation)
 
 
 def test_a_server_with_eight_mib_of_metadata(cloud, site):
@@ -28,7 +21,7 @@ def test_a_server_with_eight_mib_of_metadata(cloud, site):
     for n in range(count):
         guest.wait_log(rf"deployment d{n} .*: hook ended with status 0", 60)
     options = stack.collect_config("server")["zaqar"]
-    document = newest(options).document
+    document = Ends(options).newest().document
     assert len(json.dumps(document)) > 8 * MIB
     assert len(document["deployments"]) == count
     held = json.loads(guest.path("var/lib/heat-zaqar-transport/snapshot.json").read_text())

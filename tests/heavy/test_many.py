@@ -3,9 +3,9 @@
 import json
 import os
 
-from heat_zaqar_transport import queues
-from heat_zaqar_transport.wire import SignedUrl, Snapshot, gather
+from heat_zaqar_transport.wire import SignedUrl
 from support import hot
+from support.ends import Ends
 from support.requests_seen import RequestLog
 from support.shell_text import pieces
 
@@ -54,12 +54,6 @@ def saying(word, numbers, how="get_resource"):
     return made
 
 
-def newest(options):
-    queue = queues.open_signed(SignedUrl.parse(options["metadata_url"]))
-    found = [each.message for each in gather(queue.fetch()).found]
-    return max((each for each in found if isinstance(each, Snapshot)), key=lambda s: s.generation)
-
-
 def test_many_deployments_of_one_server_cost_bytes_as_the_document_and_not_as_its_square(
     cloud, site
 ):
@@ -69,7 +63,7 @@ def test_many_deployments_of_one_server_cost_bytes_as_the_document_and_not_as_it
     guest = site.boot(stack)
     stack.wait("CREATE_COMPLETE", MANY * EACH_S)
     options = stack.collect_config("server")["zaqar"]
-    document = newest(options).document
+    document = Ends(options).newest().document
     assert len(document["deployments"]) == MANY
     path = f"{SignedUrl.parse(options['metadata_url']).queue}/messages"
     posted = sum(each.size for each in log.seen(method="POST", path=path))
@@ -82,7 +76,7 @@ def test_many_deployments_of_one_server_cost_bytes_as_the_document_and_not_as_it
     stack.wait("UPDATE_COMPLETE", MANY * EACH_S)
     sizes = [len(text.encode()) for text in TEXTS]
     assert stack.outputs() == {f"of_{n}": f"changed {sizes[n]}\n" for n in range(MANY // 2)}
-    assert len(newest(options).document["deployments"]) == MANY
+    assert len(Ends(options).newest().document["deployments"]) == MANY
     for n in range(MANY):
         guest.wait_log(rf"deployment d{n} .*: hook ended with status 0", 1)
 

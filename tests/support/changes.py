@@ -6,7 +6,8 @@ import time
 from datetime import datetime
 
 from heat_zaqar_transport.posting import post_message
-from heat_zaqar_transport.wire import SignedUrl, Snapshot, gather
+from heat_zaqar_transport.wire import Snapshot
+from support.ends import Ends
 from support.intruder import open_as_intruder
 
 # Half of it is over after the longest test: before that the server would ask Heat, as soon as
@@ -17,9 +18,10 @@ TTL_S = 7200
 class Changes:
     """Posts snapshots to a server's metadata queue, and tells when they are on the server."""
 
-    def __init__(self, cloud, guest, metadata_url):
+    def __init__(self, cloud, guest, options):
         self._guest = guest
-        self._queue = open_as_intruder(cloud, SignedUrl.parse(metadata_url))
+        self._ends = Ends(options)
+        self._queue = open_as_intruder(cloud, self._ends.metadata_url)
         self._read = False
 
     def _read_newest(self):
@@ -29,9 +31,7 @@ class Changes:
         """
         time.sleep(2)
         self._read = True
-        listed = [each.message for each in gather(self._queue.fetch()).found]
-        snapshots = [each for each in listed if isinstance(each, Snapshot)]
-        newest = max(snapshots, key=lambda each: each.generation)
+        newest = self._ends.newest()
         self._channel, self.generation = newest.channel, newest.generation
         self._document = newest.document
 
@@ -42,7 +42,7 @@ class Changes:
         self.generation += 1
         document = dict(self._document) | {"change": self.generation}
         snapshot = Snapshot(self._channel, self.generation, document)
-        post_message(self._queue.post, snapshot, TTL_S)
+        post_message(self._queue.post, snapshot, TTL_S, self._ends.seal)
         return time.time()
 
     def wait(self, timeout_s):

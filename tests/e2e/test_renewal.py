@@ -1,0 +1,126 @@
+"""URLs, keys and passwords are renewed while the server works, and while it is off."""
+
+import contextlib
+import time
+
+import pytest
+from keystoneauth1 import exceptions as keystone_errors
+from keystoneauth1.identity import v3
+from keystoneauth1.session import Session
+
+from heat_zaqar_transport.wire.errors import AccessRefused
+from support import hot
+from support.ends import Ends
+
+LIFETIME_S = 40
+# Renewed before half of it.
+RENEWED_S = LIFETIME_S / 2
+
+
+@contextlib.contextmanager
+def short_lifetimes(cloud):
+    cloud.reconfigure("heat-engine", {"zaqar_transport": {"channel_lifetime": LIFETIME_S}})
+    try:
+        yield
+    finally:
+        cloud.reconfigure("heat-engine", {})
+
+
+def echo(word):
+    script = '#!/bin/sh\necho "$word" >> "$HOME/runs"\necho "did $word"\n'
+    return hot.one_script(script, input_values={"word": word})
+
+
+def options_of(stack):
+    return stack.collect_config("server")["zaqar"]
+
+
+def wait_renewal(stack, before, timeout_s=RENEWED_S):
+    deadline = time.monotonic() + timeout_s
+    while (now := options_of(stack))["credentials"] == before["credentials"]:
+        assert time.monotonic() < deadline, f"not renewed within {timeout_s} s"
+        time.sleep(0.2)
+    return now
+
+
+def token(options):
+    login = v3.Password(
+        **{name: options[name] for name in ("auth_url", "user_id", "password", "project_id")}
+    )
+    return Session(auth=login).get_token()
+
+
+def test_a_server_at_work_never_notices(cloud, site):
+    with short_lifetimes(cloud):
+        stack = site.stack(echo("first"))
+        began = time.monotonic()
+        guest = site.boot(stack)
+        first = options_of(stack)
+        stack.wait("CREATE_COMPLETE")
+        second = wait_renewal(stack, first)
+        assert "(credentials)" in guest.log.read_text()
+        assert time.monotonic() - began < RENEWED_S
+        for name in ("metadata_url", "signal_url", "seal_keys", "password"):
+            assert first[name] != second[name]
+        # The agent has shown that it has them: Heat seals with the new key, and Keystone
+        # knows the new password only.
+        new_key = {**second, "seal_keys": second["seal_keys"].split(",")[0]}
+        guest.wait_for(Ends(new_key).found, 20, "a snapshot that is sealed with the new key")
+        assert token(second)
+        with pytest.raises(keystone_errors.Unauthorized):
+            token(first)
+        # Through two more lifetimes, with a change each few seconds.
+        count = 0
+        while time.monotonic() < began + 3 * LIFETIME_S:
+            count += 1
+            stack.update(echo(f"word-{count}"))
+            stack.wait("UPDATE_COMPLETE", 15)
+            assert stack.outputs()["stdout"] == f"did word-{count}\n"
+            time.sleep(3)
+        runs = guest.path("root/runs").read_text().splitlines()
+        assert runs == ["first", *(f"word-{n}" for n in range(1, count + 1))]
+        # The first ones are of no use to anybody now.
+        with pytest.raises(AccessRefused):
+            Ends(first).metadata.fetch()
+
+
+def test_a_server_that_was_off_gets_in_with_the_old_ones_while_they_live(cloud, site):
+    with short_lifetimes(cloud):
+        stack = site.stack(echo("first"))
+        guest = site.boot(stack)
+        first = options_of(stack)
+        stack.wait("CREATE_COMPLETE")
+        began = time.monotonic()
+        guest.stop()
+        time.sleep(LIFETIME_S * 0.45)
+        # Heat renews them by itself when it has to do with the server.
+        site.heat.actions.check(stack.id)
+        second = wait_renewal(stack, first)
+        # And goes on to seal with the key that the server has.
+        assert Ends(first).found()
+        stack.update(echo("second"))
+        time.sleep(2)
+        assert time.monotonic() < began + LIFETIME_S * 0.8, "too late for the test"
+        since = guest.log_size
+        guest.start()
+        stack.wait("UPDATE_COMPLETE", 30)
+        assert stack.outputs()["stdout"] == "did second\n"
+        assert "refused" not in guest.log.read_text()[since:]
+        text = guest.path("etc/os-collect-config.conf").read_text()
+        assert second["credentials"] in text or options_of(stack)["credentials"] in text
+
+
+def test_a_server_that_was_off_for_too_long_is_given_its_configuration_again(cloud, site):
+    with short_lifetimes(cloud):
+        stack = site.stack(echo("first"))
+        guest = site.boot(stack)
+        stack.wait("CREATE_COMPLETE")
+        guest.stop()
+        time.sleep(LIFETIME_S * 1.1)
+        stack.update(echo("second"))
+        since = guest.log_size
+        guest.start()
+        guest.wait_log("Zaqar cannot be read, going on with what is held", 20, since=since)
+        guest.boot_config(stack.collect_config("server"))
+        stack.wait("UPDATE_COMPLETE", 60)
+        assert stack.outputs()["stdout"] == "did second\n"

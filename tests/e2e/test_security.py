@@ -1,0 +1,231 @@
+"""With one server's whole configuration in hand, what can be done to another of its stack."""
+
+import json
+import time
+
+import pytest
+import requests
+from keystoneauth1.identity import v3
+from keystoneauth1.session import Session
+from websockets.sync.client import connect
+
+from heat_zaqar_transport import queues
+from heat_zaqar_transport.posting import post_message
+from heat_zaqar_transport.wire import Hello, Result, SignedUrl, Snapshot
+from support import hot
+from support.ends import TTL_S, Ends
+
+SECRET = "their-own-secret-4711"
+THEIRS = '#!/bin/sh\necho "$secret" > "$HOME/secret"\necho honest\n'
+MINE = "#!/bin/sh\necho mine\n"
+
+
+def two_servers():
+    deployments = {
+        "my_deployment": hot.deployment("my_config", "mine"),
+        "their_deployment": hot.deployment(
+            "their_config", "theirs", input_values={"secret": SECRET}
+        ),
+    }
+    made = {
+        "mine": hot.server(),
+        "theirs": hot.server(),
+        "my_config": hot.config(MINE),
+        "their_config": hot.config(THEIRS, inputs=["secret"]),
+    }
+    return hot.template(
+        made | deployments, {"theirs": {"get_attr": ["their_deployment", "deploy_stdout"]}}
+    )
+
+
+class Attacker:
+    """Whoever has got hold of one server: all of its options, and what can be found with them."""
+
+    def __init__(self, options):
+        self.options = options
+        self.ends = Ends(options)
+        url = self.ends.metadata_url
+        self.endpoint, self.project_id = url.endpoint, url.project_id
+        login = v3.Password(
+            auth_url=options["auth_url"],
+            user_id=options["user_id"],
+            password=options["password"],
+            project_id=options["project_id"],
+        )
+        self.token = Session(auth=login).get_token()
+
+    def queue_names(self):
+        headers = {"X-Auth-Token": self.token, "Client-ID": "a" * 32}
+        answer = requests.get(f"{self.endpoint}/v2/queues?limit=20", headers=headers, timeout=10)
+        return [each["name"] for each in answer.json()["queues"]]
+
+    def open(self, name):
+        """Open another server's queue with the stack user's token."""
+        return queues.open_with_token(self.endpoint, self.token, self.project_id, name)
+
+    def over_websocket(self, action, body):
+        """Ask Zaqar's websocket server with the signature of one's own queue."""
+        url = self.ends.metadata_url
+        headers = {"Client-ID": "b" * 32, **url.headers()}
+        with connect(self.options["websocket_url"]) as connection:
+            connection.send(json.dumps({"action": action, "headers": headers, "body": body}))
+            return json.loads(connection.recv(timeout=10))
+
+
+@pytest.fixture
+def attack(cloud, site):
+    """An attacker with my configuration; the other server has not answered yet."""
+    stack = site.stack(two_servers())
+    attacker = Attacker(stack.collect_config("mine")["zaqar"])
+    their_config = stack.collect_config("theirs")
+    theirs = Ends(their_config["zaqar"])
+    deadline = time.monotonic() + 60
+    while not any(each["deployments"] for each in documents(theirs)):
+        assert time.monotonic() < deadline, "their deployment is not published"
+        time.sleep(0.2)
+    return stack, attacker, theirs, their_config
+
+
+def documents(ends):
+    return [each.message.document for each in ends.found()]
+
+
+def their_run(theirs):
+    (deployment,) = theirs.newest().document["deployments"]
+    return deployment["id"]
+
+
+def refusals(site, stack, server):
+    events = site.heat.events.list(stack.id, resource_name=server)
+    return [
+        each.resource_status_reason
+        for each in events
+        if "refused a message from the server" in each.resource_status_reason
+    ]
+
+
+def wait_refusal(site, stack, server, words, timeout_s=20):
+    deadline = time.monotonic() + timeout_s
+    while not any(words in each for each in refusals(site, stack, server)):
+        assert time.monotonic() < deadline, f"no event says {words!r}"
+        time.sleep(0.5)
+
+
+def test_their_queues_are_found_and_nothing_in_them_can_be_read(attack):
+    _, attacker, theirs, _ = attack
+    names = attacker.queue_names()
+    assert theirs.metadata_url.queue in names  # the token of the stack user reaches that far
+    read = json.dumps([each.body for each in attacker.open(theirs.metadata_url.queue).fetch()])
+    read += json.dumps(
+        attacker.over_websocket("message_list", {"queue_name": theirs.metadata_url.queue})
+    )
+    assert read.count(theirs.channel) >= 2  # both ways lead to the snapshot
+    for secret in (SECRET, THEIRS, their_run(theirs), "os-collect-config"):
+        assert secret not in read
+    # A signature fits one queue over the REST API.
+    forged = SignedUrl.parse(attacker.options["metadata_url"]).serialize()
+    forged = forged.replace(attacker.ends.metadata_url.queue, theirs.metadata_url.queue)
+    with pytest.raises(Exception, match="404"):
+        queues.open_signed(SignedUrl.parse(forged)).fetch()
+
+
+def test_no_result_can_be_forged_for_them(site, attack):
+    stack, attacker, theirs, their_config = attack
+    run, mine = their_run(theirs), attacker.ends
+    signal_name = SignedUrl.parse(their_config["zaqar"]["signal_url"]).queue
+    outputs = {"deploy_stdout": "forged\n", "deploy_status_code": 0}
+
+    # In their queue: in the clear, and sealed with the key that the attacker has.
+    signals = attacker.open(signal_name)
+    post_message(signals.post, Result(theirs.channel, run, outputs), TTL_S)
+    wait_refusal(site, stack, "theirs", "is not sealed")
+    post_message(signals.post, Result(theirs.channel, run, outputs), TTL_S, mine.seal)
+    wait_refusal(site, stack, "theirs", "cannot be opened")
+    over = {
+        "queue_name": signal_name,
+        "messages": [{"ttl": TTL_S, "body": {"forged": "over the websocket"}}],
+    }
+    attacker.over_websocket("message_post", over)
+    # In one's own queue, for their channel, and for their deployment.
+    mine.say(Result(theirs.channel, run, outputs))
+    wait_refusal(site, stack, "mine", "names another channel")
+    mine.say(Result(mine.channel, run, outputs))
+    wait_refusal(site, stack, "mine", "is not one of this server's")
+    assert stack.resource("their_deployment").resource_status == "CREATE_IN_PROGRESS"
+
+    site.boot(stack, "theirs")
+    stack.wait_resource("their_deployment", "CREATE_COMPLETE")
+    assert stack.outputs()["theirs"] == "honest\n"
+
+
+def test_what_was_posted_once_is_no_use_to_anybody_later(cloud, site, attack):
+    """Their snapshot to me, theirs to them again, their result to Heat again."""
+    stack, attacker, theirs, their_config = attack
+    mine = attacker.ends
+    my_queue = attacker.open(mine.metadata_url.queue)
+    their_queue = attacker.open(theirs.metadata_url.queue)
+    (their_snapshot,) = [each.body for each in their_queue.fetch() if "sealed" in each.body]
+    guests = {name: site.boot(stack, name) for name in ("mine", "theirs")}
+    stack.wait("CREATE_COMPLETE")
+    since = guests["mine"].log_size
+    my_queue.post(their_snapshot, TTL_S)
+    guests["mine"].wait_log("is not used: the message cannot be opened", 20, since=since)
+    relabelled = {**their_snapshot["heat-zaqar"], "channel": mine.channel}
+    my_queue.post({**their_snapshot, "heat-zaqar": relabelled}, TTL_S)
+
+    generation = theirs.newest().generation
+    stack.update(two_servers_changed())
+    stack.wait("UPDATE_COMPLETE")
+    since = guests["theirs"].log_size
+    # Once more as it was, and as if it were the newest.
+    their_queue.post(their_snapshot, TTL_S)
+    newer = {**their_snapshot["heat-zaqar"], "generation": generation + 100}
+    their_queue.post({**their_snapshot, "heat-zaqar": newer}, TTL_S)
+    guests["theirs"].wait_log("is not used: the message cannot be opened", 20, since=since)
+    held = guests["theirs"].path("var/lib/heat-zaqar-transport/snapshot.json").read_text()
+    assert json.loads(held)["heat-zaqar"]["generation"] > generation
+    assert guests["theirs"].path("root/secret").read_text() == f"{SECRET}-changed\n"
+    assert stack.outputs()["theirs"] == "honest\n"
+
+
+def two_servers_changed():
+    template = two_servers()
+    changed = template["resources"]["their_deployment"]["properties"]["input_values"]
+    changed["secret"] = f"{SECRET}-changed"
+    return template
+
+
+def test_what_an_attacker_posts_to_them_costs_them_nothing(site, attack):
+    stack, attacker, theirs, _ = attack
+    guest = site.boot(stack, "theirs")
+    stack.wait_resource("their_deployment", "CREATE_COMPLETE")
+    queue = attacker.open(theirs.metadata_url.queue)
+    since = guest.log_size
+    empty = Snapshot(theirs.channel, 10**6, {"os-collect-config": {}, "deployments": []})
+    for seal in ([], [attacker.ends.seal]):
+        post_message(queue.post, empty, TTL_S, *seal)
+    attacker.over_websocket(
+        "message_post",
+        {
+            "queue_name": theirs.metadata_url.queue,
+            "messages": [{"ttl": TTL_S, "body": {"deployments": []}}],
+        },
+    )
+    guest.wait_log("is not used: the message is not sealed", 20, since=since)
+    guest.wait_log("is not used: the message cannot be opened", 20, since=since)
+    # Heat clears it away, and puts back what the attacker deletes.
+    guest.wait_for(lambda: len(theirs.found()) == len(_not_acks(queue)), 30, "a clean queue")
+    queue.delete([each.id for each in queue.fetch()])
+    guest.wait_for(theirs.found, 60, "the snapshot that the attacker has deleted")
+
+
+def _not_acks(queue):
+    return [each for each in queue.fetch() if each.body["heat-zaqar"]["type"] != "ack"]
+
+
+def test_a_hello_that_is_forged_has_no_effect(site, attack):
+    stack, attacker, theirs, their_config = attack
+    signals = attacker.open(SignedUrl.parse(their_config["zaqar"]["signal_url"]).queue)
+    hello = Hello(theirs.channel, "start", None, attacker.options["credentials"])
+    post_message(signals.post, hello, TTL_S, attacker.ends.seal)
+    wait_refusal(site, stack, "theirs", "cannot be opened")
