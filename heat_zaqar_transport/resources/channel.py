@@ -172,6 +172,7 @@ class Credentials:
             sealed.
         password: Of the stack user, for Keystone; `None`: the server gets none.
         renew_at: When the next are due, seconds since 1970.
+        expires_at: When the URLs are good no more, likewise.
     """
 
     name: str
@@ -180,6 +181,7 @@ class Credentials:
     seal_keys: tuple[Secret, ...]
     password: Secret | None
     renew_at: int
+    expires_at: int
 
     def naming(self) -> dict[str, Any]:
         """Return the agent options that name them, with nulls where they belong."""
@@ -210,6 +212,7 @@ class Credentials:
                 "seal_keys": [key.reveal() for key in self.seal_keys],
                 "password": self.password and self.password.reveal(),
                 "renew_at": self.renew_at,
+                "expires_at": self.expires_at,
             }
         )
 
@@ -224,6 +227,7 @@ class Credentials:
             seal_keys=tuple(map(Secret, fields["seal_keys"])),
             password=Secret(fields["password"]) if fields["password"] else None,
             renew_at=fields["renew_at"],
+            expires_at=fields["expires_at"],
         )
 
 

@@ -6,7 +6,7 @@ matter: it may be off while they are renewed. So what Heat says is sealed with t
 credentials that the server told of last, and what the server says may be sealed with any.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,13 +68,20 @@ class KnownCredentials:
         section = {**metadata[SECTION], COLLECTOR: {**places, **values}}
         return {**metadata, SECTION: section}
 
-    def superseded(self, keep: Iterable[str]) -> list[str]:
-        """Name those that nobody needs any more.
+    def expired(self, now: float, metadata: object) -> list[str]:
+        """Name those that nobody can use any more.
 
         Args:
-            keep: Names of those that are needed, besides the ones that the server told of.
+            now: Seconds since 1970.
+            metadata: Names those that stay, and so do the ones that the server told of last.
         """
-        return sorted(set(self.by_name) - {*keep, self.told})
+        present = self.present(metadata)
+        kept = {self.told, present and present.name}
+        return [
+            each.name
+            for each in self.by_name.values()
+            if each.expires_at <= now and each.name not in kept
+        ]
 
 
 def renamed(metadata: Mapping[str, Any], fresh: Credentials) -> dict[str, Any]:

@@ -92,6 +92,7 @@ class QueueOwner(resource.Resource):
             seal_keys=(seals.new_key(), *keys_before) if sealed else (),
             password=Secret(password),
             renew_at=renewal_time(),
+            expires_at=int(time.time()) + options.get().channel_lifetime,
         )
 
     def renewed(self, channel: channels.Channel) -> channels.Channel:

@@ -122,12 +122,12 @@ class ChannelServer(QueueOwner):
             self._forget_credentials([fresh.name])
             return
         LOG.info("Channel %s: credentials renewed", channel.name)
-        self._forget_credentials(self._credentials().superseded([present.name, fresh.name]))
+        self._forget_credentials(self._credentials().expired(time.time(), self.metadata_get()))
         self.data_set(channels.SERVER_KEY, self.renewed(channel).serialize(), redact=True)
         webhook = self._webhook()
         if webhook is not None and webhook.url:
             queue = self._open_as_owner(channel.queue_names[0], self._endpoint_of_engine())
-            queue.prolong(webhook.url, options.get().channel_lifetime)
+            queue.prolong(webhook.url, options.get().channel_lifetime, PUSH_OPTIONS)
 
     def _note_told(self, name: str | None) -> None:
         """Take notice of the credentials that a server tells of: it has no others, perhaps."""

@@ -160,7 +160,7 @@ def test_no_result_can_be_forged_for_them(site, attack):
 
 def test_what_was_posted_once_is_no_use_to_anybody_later(cloud, site, attack):
     """Their snapshot to me, theirs to them again, their result to Heat again."""
-    stack, attacker, theirs, their_config = attack
+    stack, attacker, theirs, _ = attack
     mine = attacker.ends
     my_queue = attacker.open(mine.metadata_url.queue)
     their_queue = attacker.open(theirs.metadata_url.queue)
