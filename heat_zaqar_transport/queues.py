@@ -167,14 +167,20 @@ class Queue:
                 self.name, subscriber=url, ttl=ttl_s, options=dict(options or {})
             )
 
-    def prolong(self, url: str, ttl_s: int) -> None:
-        """Have Zaqar call a URL for so many seconds from now on, whether it does now or not."""
+    def prolong(self, url: str, ttl_s: int, options: Mapping[str, Any] | None = None) -> None:
+        """Have Zaqar call a URL for so many seconds from now on, whether it does now or not.
+
+        Args:
+            url: What it calls, or shall.
+            ttl_s: Seconds that the subscription lives, from now on.
+            options: Of a new one; a subscription that is there keeps its own.
+        """
         with translated(f"subscribe to queue {self.name}"):
             for subscription in list(self._queue.subscriptions()):
                 if subscription.subscriber == url:
                     subscription.update({"ttl": ttl_s})
                     return
-        self.subscribe(url, ttl_s)
+        self.subscribe(url, ttl_s, options)
 
     def unsubscribe(self, url: str) -> None:
         """Have Zaqar call a URL no more; one that it does not call does not matter."""
