@@ -33,7 +33,7 @@ from hypothesis.stateful import (
 )
 
 from heat_zaqar_collector.farewell import Farewell
-from heat_zaqar_collector.greeter import Greeter
+from heat_zaqar_collector.greeter import Greeter, Identity
 from heat_zaqar_collector.outbox import Outbox
 from heat_zaqar_collector.source import Source
 from heat_zaqar_collector.store import SnapshotStore
@@ -48,8 +48,10 @@ from heat_zaqar_transport.resources import options, publish
 from heat_zaqar_transport.resources.receive import Receiver
 from heat_zaqar_transport.testing import MemoryQueue
 from heat_zaqar_transport.wire import Ack, Limits, Result, Snapshot, choose, gather, upkeep
+from heat_zaqar_transport.wire.sealing import SealKeys, new_key
 
 CHANNEL = "hz-c-0123"
+SEAL = SealKeys([new_key(Random(1).randbytes)], Random(2).randbytes)
 TTL_S = 3600
 # Small, so that documents of some deployments come in parts and as changes.
 LIMITS = Limits(post_bytes=1500)
@@ -184,7 +186,7 @@ class Engine:
         self.history[self.generation] = self.document()
 
     def publish(self):
-        publish._put(self.metadata, Snapshot(CHANNEL, self.generation, self.document()))
+        publish._put(self.metadata, Snapshot(CHANNEL, self.generation, self.document()), SEAL)
 
     def sweep(self):
         Receiver(
@@ -194,8 +196,9 @@ class Engine:
             deployments=lambda: [
                 {"id": name, "config_id": each.config_id} for name, each in self.deployments.items()
             ],
-            publish=self.publish,
+            answer=lambda hello: self.publish(),
             acknowledge=self.acknowledge,
+            seal=SEAL,
         ).sweep(self.signals)
 
     def signal_software_deployment(self, context, deployment_id, outputs, at):
@@ -207,7 +210,7 @@ class Engine:
             each.config_id for each in self.deployments.values() if each.state == IN_PROGRESS
         ]
         assert ack.config_id not in waiting, "acked before it was recorded"
-        post_message(self.metadata.post, ack, publish.ACK_TTL_S)
+        post_message(self.metadata.post, ack, publish.ACK_TTL_S, SEAL)
 
     def _record(self, deployment, outputs):
         if deployment.state != IN_PROGRESS:
@@ -234,12 +237,13 @@ class Server:
     def start_agent(self):
         """Start the agent's process: what it knows is what its disk holds."""
         farewell = Farewell(self.disk, CHANNEL)
-        greeter = Greeter(CHANNEL, self.signals, TTL_S, self.clock, lambda: 0.5)
+        greeter = Greeter(Identity(CHANNEL, SEAL), self.signals, TTL_S, self.clock, lambda: 0.5)
         self.source = Source(
-            CHANNEL, lambda: self.metadata, SnapshotStore(self.disk), farewell, greeter
+            CHANNEL, lambda: self.metadata, SnapshotStore(self.disk), farewell, greeter, SEAL
         )
         self.outbox = Outbox(
             channel=CHANNEL,
+            seal=SEAL,
             records=Store(self.disk),
             metadata=self.metadata,
             signals=self.signals,
@@ -275,7 +279,8 @@ class Server:
         ).run()
 
     def send(self, config, outputs, attempt):
-        post_message(self.signals.post, Result(CHANNEL, config.id, outputs, attempt), TTL_S)
+        result = Result(CHANNEL, config.id, outputs, attempt)
+        post_message(self.signals.post, result, TTL_S, SEAL)
         return "ZAQAR_MESSAGE"
 
     def reboot(self):
@@ -350,7 +355,8 @@ class NothingIsLost(RuleBasedStateMachine):
     def an_engine_that_read_its_row_earlier_publishes(self, crash):
         earlier = max(self.engine.generation - 1, 0)
         with FAULTS.process(crash):
-            publish._put(self.metadata, Snapshot(CHANNEL, earlier, self.engine.history[earlier]))
+            late = Snapshot(CHANNEL, earlier, self.engine.history[earlier])
+            publish._put(self.metadata, late, SEAL)
 
     @rule(crash=crashes)
     def agent_looks(self, crash):
@@ -456,13 +462,13 @@ class NothingIsLost(RuleBasedStateMachine):
     def _judge_metadata(self, newest):
         """One snapshot lies there, with what it is a change of, and nothing but acks."""
         listed = self.metadata.look()
-        gathered = gather(listed)
+        gathered = gather(listed, SEAL)
         assert (gathered.rejected, gathered.incomplete) == ((), ())
-        choice = choose(CHANNEL, None, listed)
+        choice = choose(CHANNEL, None, listed, SEAL)
         assert choice.snapshot == newest
         acks = {each.carriers[0].id for each in gathered.found if isinstance(each.message, Ack)}
         assert {each.id for each in listed} - acks == {each.id for each in choice.carriers}
-        assert not upkeep(newest, listed, plain=False).delete
+        assert not upkeep(newest, listed, plain=False, seal=SEAL).delete
 
 
 HOOK = SimpleNamespace(run=None)

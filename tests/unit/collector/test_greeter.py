@@ -11,6 +11,7 @@ from heat_zaqar_collector.greeter import (
     LONGEST_PAUSE_S,
     SOONEST_LOOK_S,
     Greeter,
+    Identity,
 )
 from heat_zaqar_transport.testing import MemoryQueue
 from heat_zaqar_transport.wire import (
@@ -53,7 +54,9 @@ class World:
         self.queue = MemoryQueue(lambda: self.now)
         self.error = None
         self.tries = 0
-        self.greeter = Greeter(CHANNEL, self, 86400, lambda: self.now, lambda: self.chance)
+        self.greeter = Greeter(
+            Identity(CHANNEL), self, 86400, lambda: self.now, lambda: self.chance
+        )
 
     def post(self, body, ttl_s):
         self.tries += 1

@@ -22,6 +22,7 @@ from heat_zaqar_transport.wire.errors import (
     StateError,
     Unreachable,
 )
+from heat_zaqar_transport.wire.sealing import NO_SEAL
 
 CHANNEL = "hz-c-1"
 OUTPUTS = {"deploy_stdout": "did it", "deploy_status_code": 0}
@@ -70,6 +71,7 @@ class World:
         self.farewell = Farewell(state_dir, CHANNEL)
         self.outbox = Outbox(
             CHANNEL,
+            NO_SEAL,
             self.store,
             self.metadata,
             self.signals,
@@ -490,6 +492,7 @@ def settings(tmp_path):
         signal_ttl_s=600,
         timeout_s=7.5,
         verify="/ca.pem",
+        seal=NO_SEAL,
     )
 
 

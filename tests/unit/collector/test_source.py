@@ -7,7 +7,7 @@ import pytest
 
 from heat_zaqar_collector import source as module
 from heat_zaqar_collector.farewell import Farewell
-from heat_zaqar_collector.greeter import Greeter
+from heat_zaqar_collector.greeter import Greeter, Identity
 from heat_zaqar_collector.source import GOODBYE_LOOK_S, Look, Source
 from heat_zaqar_collector.store import SnapshotStore
 from heat_zaqar_transport.testing import MemoryQueue
@@ -43,7 +43,7 @@ class World:
 
     def start(self):
         """Return the source of an agent that starts now."""
-        greeter = Greeter(CHANNEL, self.signals, 86400, lambda: self.now, lambda: 0.5)
+        greeter = Greeter(Identity(CHANNEL), self.signals, 86400, lambda: self.now, lambda: 0.5)
         return Source(
             CHANNEL,
             lambda: self.metadata,

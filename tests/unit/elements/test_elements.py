@@ -173,7 +173,7 @@ def test_signed_urls_arrive_unchanged(root: Path) -> None:
 
 def test_every_option_of_ours_is_rendered(root: Path) -> None:
     typed = {"signal_ttl": 61, "timeout": 62.5, "poll_longest": 63.5, "push": "webhook"}
-    typed |= {"deploy_timeout": 64.5}
+    typed |= {"deploy_timeout": 64.5, "renew_at": 65.5}
     names = [option.dest for option in settings.ADDED_OPTS]
     values = {name: typed.get(name, f"value-of-{name}") for name in names}
 

@@ -7,6 +7,7 @@ import pytest
 
 from heat_zaqar_transport.resources import options, publish
 from heat_zaqar_transport.resources.channel import Channel, SignalQueue, Webhook
+from heat_zaqar_transport.resources.credentials import KnownCredentials
 from heat_zaqar_transport.testing import MemoryQueue
 from heat_zaqar_transport.wire import (
     Ack,
@@ -19,6 +20,9 @@ from heat_zaqar_transport.wire import (
     serialize,
 )
 from heat_zaqar_transport.wire.errors import RequestRefused, TooLarge, Unreachable
+from heat_zaqar_transport.wire.sealing import NO_SEAL
+
+NONE_KNOWN = KnownCredentials({}, None)
 
 
 def bodies(queue):
@@ -28,31 +32,31 @@ def bodies(queue):
 def test_the_newest_replaces_what_was_there():
     queue = MemoryQueue()
     for generation in (1, 2, 3):
-        publish._put(queue, Snapshot("c", generation, {"n": generation}))
+        publish._put(queue, Snapshot("c", generation, {"n": generation}), NO_SEAL)
         assert bodies(queue) == [Snapshot("c", generation, {"n": generation})]
 
 
 def test_what_is_there_is_not_posted_again():
     queue = MemoryQueue()
     snapshot = Snapshot("c", 1, {})
-    publish._put(queue, snapshot)
+    publish._put(queue, snapshot, NO_SEAL)
     (before,) = queue.fetch()
-    publish._put(queue, snapshot)
+    publish._put(queue, snapshot, NO_SEAL)
     assert [message.id for message in queue.fetch()] == [before.id]
 
 
 def test_an_engine_that_is_late_changes_nothing():
     queue = MemoryQueue()
-    publish._put(queue, Snapshot("c", 5, {"n": 5}))
-    publish._put(queue, Snapshot("c", 4, {"n": 4}))
+    publish._put(queue, Snapshot("c", 5, {"n": 5}), NO_SEAL)
+    publish._put(queue, Snapshot("c", 4, {"n": 4}), NO_SEAL)
     assert bodies(queue) == [Snapshot("c", 5, {"n": 5})]
 
 
 def test_rubbish_is_cleared_away():
     queue = MemoryQueue()
-    publish._put(queue, Snapshot("c", 5, {}))
+    publish._put(queue, Snapshot("c", 5, {}), NO_SEAL)
     queue.post({"heat-zaqar": "?"}, 60)
-    publish._put(queue, Snapshot("c", 5, {}))
+    publish._put(queue, Snapshot("c", 5, {}), NO_SEAL)
     assert bodies(queue) == [Snapshot("c", 5, {})]
 
 
@@ -70,7 +74,7 @@ def test_at_no_time_is_the_queue_empty():
     queue = Watched()
     queue.post(serialize(Snapshot("c", 1, {})), 60)
     counts.clear()
-    publish._put(queue, Snapshot("c", 2, {}))
+    publish._put(queue, Snapshot("c", 2, {}), NO_SEAL)
     assert counts == [1, 1]
 
 
@@ -92,24 +96,26 @@ def no_waiting(monkeypatch):
 
 def test_a_passing_fault_is_overcome():
     queue = Failing(Unreachable("post", "refused"), Unreachable("post", "refused"))
-    publish._put(queue, Snapshot("c", 1, {}))
+    publish._put(queue, Snapshot("c", 1, {}), NO_SEAL)
     assert bodies(queue) == [Snapshot("c", 1, {})]
 
 
 def test_a_lasting_fault_is_told():
     queue = Failing(*[Unreachable("post", "refused")] * 3)
     with pytest.raises(Unreachable):
-        publish._put(queue, Snapshot("c", 1, {}))
+        publish._put(queue, Snapshot("c", 1, {}), NO_SEAL)
 
 
 def test_a_refusal_is_told_at_once():
     queue = Failing(RequestRefused("post", "too large"), RequestRefused("post", "again"))
     with pytest.raises(RequestRefused, match="too large"):
-        publish._put(queue, Snapshot("c", 1, {}))
+        publish._put(queue, Snapshot("c", 1, {}), NO_SEAL)
 
 
 def row(generation=1, channel=None, deleting=False):
-    return publish.ServerRow({}, generation, channel, None, deleting=deleting, in_nova=False)
+    return publish.ServerRow(
+        {}, generation, channel, NONE_KNOWN, None, deleting=deleting, in_nova=False
+    )
 
 
 def test_nothing_happens_without_a_channel_or_for_a_server_that_goes(monkeypatch):
@@ -120,7 +126,7 @@ def test_nothing_happens_without_a_channel_or_for_a_server_that_goes(monkeypatch
 
 
 URL = SignedUrl("http://zaqar", "q", "p", ("/v2/queues/q/messages",), ("GET",), "2036", Secret("s"))
-CHANNEL = Channel(SignalQueue("c", URL, URL, Secret("http://heat/signal")), URL, URL)
+CHANNEL = Channel(SignalQueue("c", URL, Secret("http://heat/signal")), URL)
 
 
 class Subscribed(MemoryQueue):
@@ -162,9 +168,7 @@ def test_those_who_come_while_one_posts_have_nothing_left_to_do(queue, monkeypat
     monkeypatch.setattr(queue, "post", slow_post)
     posts = []
     put = publish._put
-    monkeypatch.setattr(
-        publish, "_put", lambda queue, snapshot: posts.append(1) or put(queue, snapshot)
-    )
+    monkeypatch.setattr(publish, "_put", lambda *args: posts.append(1) or put(*args))
     publish.publish(lambda: row(generation[0], CHANNEL))
     for thread in threads:
         thread.join()
@@ -200,9 +204,9 @@ def test_a_snapshot_of_an_age_is_posted_again():
     now = [0.0]
     queue = MemoryQueue(lambda: now[0])
     snapshot = Snapshot("c", 1, {})
-    publish._put(queue, snapshot)
+    publish._put(queue, snapshot, NO_SEAL)
     now[0] = options.get().snapshot_ttl / 2
-    publish._put(queue, snapshot)
+    publish._put(queue, snapshot, NO_SEAL)
     (renewed,) = queue.fetch()
     assert (renewed.age_s, parse(renewed.body)) == (0, snapshot)
 
@@ -216,7 +220,7 @@ def test_a_large_document_is_posted_in_parts_and_the_one_before_stays_as_a_base(
     random = Random(7)
     snapshots = [Snapshot("c", n, {"text": random.randbytes(600_000).hex()}) for n in range(4)]
     for number, snapshot in enumerate(snapshots):
-        publish._put(queue, snapshot)
+        publish._put(queue, snapshot, NO_SEAL)
         assert len(queue.fetch()) > 2
         assert whole(queue) == snapshots[max(number - 1, 0) : number + 1]
 
@@ -238,22 +242,22 @@ def test_bytes_grow_with_the_document():
         config = random.randbytes(2048).hex()
         deployments.append({"id": str(number), "config": config})
         snapshot = Snapshot("c", number, {"deployments": list(deployments)})
-        publish._put(queue, snapshot)
+        publish._put(queue, snapshot, NO_SEAL)
         assert max(whole(queue), key=lambda each: each.generation) == snapshot
         assert len(queue.fetch()) <= 3
     assert queue.posted_bytes < 60 * len(json.dumps(deployments)) / 10
     del deployments[7]
-    publish._put(queue, Snapshot("c", 60, {"deployments": deployments}))
+    publish._put(queue, Snapshot("c", 60, {"deployments": deployments}), NO_SEAL)
     assert {"deployments": deployments} in [each.document for each in whole(queue)]
 
 
 def test_what_cannot_be_carried_names_both_sizes():
     document = {"text": "x" * 20_000_000}
     with pytest.raises(TooLarge, match=r"20000011 bytes, and at most 16777216 bytes"):
-        publish._put(MemoryQueue(), Snapshot("c", 1, document))
+        publish._put(MemoryQueue(), Snapshot("c", 1, document), NO_SEAL)
 
 
 def test_an_ack_and_a_goodbye_are_messages_of_the_channel(queue):
-    publish.acknowledge(CHANNEL, Ack("c", "c1", 2))
-    publish.say_goodbye(CHANNEL)
+    publish.acknowledge(CHANNEL, NO_SEAL, Ack("c", "c1", 2))
+    publish.say_goodbye(CHANNEL, NO_SEAL)
     assert bodies(queue) == [Ack("c", "c1", 2), Goodbye("c")]

@@ -37,7 +37,7 @@ def engine():
 
 
 @pytest.fixture
-def published():
+def answered():
     return []
 
 
@@ -47,13 +47,13 @@ def acked():
 
 
 @pytest.fixture
-def receiver(engine, published, acked):
+def receiver(engine, answered, acked):
     return Receiver(
         channel=CHANNEL,
         context=None,
         rpc=engine,
         deployments=lambda: [{"id": "d0", "config_id": "c0"}, {"id": "d1", "config_id": "c1"}],
-        publish=lambda: published.append(True),
+        answer=answered.append,
         acknowledge=acked.append,
     )
 
@@ -205,27 +205,28 @@ def test_parts_without_the_others_wait(receiver, engine, queue):
     ],
 )
 def test_what_is_refused_is_told_and_does_nothing(
-    receiver, engine, published, acked, queue, body, told, caplog
+    receiver, engine, answered, acked, queue, body, told, caplog
 ):
     with caplog.at_level(logging.WARNING):
         (said,) = receiver.notified(body, queue)
     assert told in said
     assert told in caplog.text
-    assert (engine.signals, published, acked) == ([], [], [])
+    assert (engine.signals, answered, acked) == ([], [], [])
 
 
-def test_a_hello_is_answered_with_the_present_snapshot(receiver, published, queue):
-    assert receiver.notified(serialize(Hello(CHANNEL, "start")), queue) == []
-    assert published == [True]
+def test_a_hello_is_answered_as_it_was_said(receiver, answered, queue):
+    hello = Hello(CHANNEL, "start", 7, "hz-k-1")
+    assert receiver.notified(serialize(hello), queue) == []
+    assert answered == [hello]
 
 
 def test_a_hello_that_cannot_be_answered_does_not_hold_up_what_lies_behind_it(
     receiver, engine, queue
 ):
-    def refuse():
+    def refuse(hello):
         raise Unreachable("post", "refused")
 
-    object.__setattr__(receiver, "publish", refuse)
+    object.__setattr__(receiver, "answer", refuse)
     queue.post(serialize(Hello(CHANNEL, "start")), 60)
     queue.post(result(), 60)
     assert receiver.sweep(queue).said == ["deployment d1 succeeded"]

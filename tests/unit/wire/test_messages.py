@@ -44,7 +44,7 @@ GOLDEN_MESSAGES = {
     "plain-snapshot": PlainSnapshot(DOCUMENT),
     "result": Result("hz-c-0123", "a0e1", OUTPUTS),
     "result-after-reboot": Result("hz-c-0123", "a0e1", OUTPUTS, attempt=2),
-    "hello": Hello("hz-c-0123", "empty queue", 16),
+    "hello": Hello("hz-c-0123", "empty queue", 16, "hz-k-4567"),
     "hello-holding-nothing": Hello("hz-c-0123", "empty queue"),
     "ack": Ack("hz-c-0123", "a0e1"),
     "goodbye": Goodbye("hz-c-0123"),
