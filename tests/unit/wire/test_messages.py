@@ -76,6 +76,8 @@ def test_every_golden_file_is_tested():
         *GOLDEN_MESSAGES,
         *GOLDEN_IN_PARTS,
         "snapshot-as-change",  # in test_changes
+        "sealed-snapshot",  # in test_sealing
+        "sealed-part",
     }
 
 
