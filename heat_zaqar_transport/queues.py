@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import requests
 from keystoneauth1 import exceptions as keystone_errors
+from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ProtocolError
@@ -21,7 +22,7 @@ from zaqarclient import errors as zaqar_errors
 from zaqarclient.queues.v2 import client as zaqar_client
 from zaqarclient.transport import http as zaqar_http
 
-from heat_zaqar_transport.wire import QueuedMessage, SignedUrl
+from heat_zaqar_transport.wire import KeystoneUrl, QueuedMessage, QueueUrl, SignedUrl
 from heat_zaqar_transport.wire.errors import (
     AccessRefused,
     RequestRefused,
@@ -136,8 +137,11 @@ class Queue:
             paths: Out of messages, subscriptions and claims.
             methods: Out of GET, POST, PUT, PATCH and DELETE.
             lifetime_s: Seconds the signature is good for; years are accepted.
+
+        Raises:
+            SigningOff: Zaqar has no key to sign with.
         """
-        with translated(f"sign a URL of queue {self.name}"):
+        with _signing(f"sign a URL of queue {self.name}"):
             signed = self._queue.signed_url(list(paths), lifetime_s, list(methods))
             return SignedUrl(
                 endpoint=self._client.api_url,
@@ -199,6 +203,37 @@ class Queue:
             for subscription in list(self._queue.subscriptions()):
                 subscription.delete()
             self._queue.delete()
+
+
+def open_url(
+    url: QueueUrl, *, timeout_s: float = DEFAULT_TIMEOUT_S, verify: bool | str = True
+) -> Queue:
+    """Open a queue by whatever access there is.
+
+    Args:
+        url: A pre-signed URL, or a Keystone user.
+        timeout_s: Seconds to wait for each answer.
+        verify: True: the CAs of requests; a path: that CA bundle.
+    """
+    match url:
+        case SignedUrl():
+            return open_signed(url, timeout_s=timeout_s, verify=verify)
+        case KeystoneUrl():
+            return _open_as_user(url, timeout_s, verify)
+    raise TypeError(f"no way to open a queue by a {type(url).__name__}")
+
+
+def _open_as_user(url: KeystoneUrl, timeout_s: float, verify: bool | str) -> Queue:
+    login = v3.Password(
+        auth_url=url.auth_url,
+        user_id=url.user_id,
+        password=url.password.reveal(),
+        project_id=url.project_id,
+    )
+    session = Session(auth=login, verify=verify, timeout=timeout_s)
+    conf = {"auth_opts": {"backend": "keystone", "options": {"os_project_id": url.project_id}}}
+    client = _Client(url.endpoint, conf, session=session, timeout_s=timeout_s, verify=verify)
+    return Queue(client, url.queue)
 
 
 def open_signed(
@@ -276,6 +311,22 @@ def open_with_keystone(
     conf = {"auth_opts": {"backend": "keystone", "options": {"os_project_id": project_id}}}
     client = _Client(endpoint, conf, session=session, timeout_s=timeout_s, verify=verify)
     return Queue(client, queue)
+
+
+class SigningOff(RequestRefused):
+    """Zaqar signs no URLs: its [signed_url] secret_key is not set."""
+
+
+@contextlib.contextmanager
+def _signing(operation: str) -> Iterator[None]:
+    try:
+        with translated(operation):
+            yield
+    except RequestRefused as exc:
+        # Source: zaqar/common/urls.py, an error 400.
+        if "`key` can't be None" in exc.problem:
+            raise SigningOff(operation, exc.problem) from exc
+        raise
 
 
 class _Exists(TransportError):

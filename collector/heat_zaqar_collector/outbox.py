@@ -233,8 +233,8 @@ def open_outbox(settings: Settings, farewell: Farewell) -> Outbox | None:
         channel,
         settings.seal,
         states.Store(settings.state_dir),
-        queues.open_signed(metadata, timeout_s=timeout_s, verify=verify),
-        queues.open_signed(signals, timeout_s=timeout_s, verify=verify),
+        queues.open_url(metadata, timeout_s=timeout_s, verify=verify),
+        queues.open_url(signals, timeout_s=timeout_s, verify=verify),
         farewell,
         settings.signal_ttl_s,
     )

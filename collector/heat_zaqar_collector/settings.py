@@ -14,7 +14,7 @@ from pathlib import Path
 from oslo_config import cfg
 
 from heat_zaqar_transport import seals
-from heat_zaqar_transport.wire import Secret, SignedUrl
+from heat_zaqar_transport.wire import QueueUrl, Secret, parse_queue_url
 from heat_zaqar_transport.wire.errors import NotConfigured, WireFormatError
 from heat_zaqar_transport.wire.sealing import NO_SEAL, Seal
 
@@ -173,8 +173,8 @@ class Settings:
     """
 
     channel: str | None
-    metadata_url: SignedUrl | None
-    signal_url: SignedUrl | None
+    metadata_url: QueueUrl | None
+    signal_url: QueueUrl | None
     keystone: KeystoneCredentials | None
     push: str
     websocket_url: str | None
@@ -254,8 +254,8 @@ def from_conf(conf: cfg.ConfigOpts) -> Settings:
     group = conf[GROUP]
     return Settings(
         channel=group.channel or None,
-        metadata_url=_signed_url("metadata_url", group.metadata_url),
-        signal_url=_signed_url("signal_url", group.signal_url),
+        metadata_url=_queue_url("metadata_url", group.metadata_url),
+        signal_url=_queue_url("signal_url", group.signal_url),
         keystone=_keystone(group),
         push=group.push,
         websocket_url=group.websocket_url or None,
@@ -310,10 +310,10 @@ def _seal(keys: str | None) -> Seal:
         raise NotConfigured(f"[{GROUP}] seal_keys", f"cannot be used: {exc}") from exc
 
 
-def _signed_url(name: str, text: str | None) -> SignedUrl | None:
+def _queue_url(name: str, text: str | None) -> QueueUrl | None:
     if not text:
         return None
     try:
-        return SignedUrl.parse(text)
+        return parse_queue_url(text)
     except WireFormatError as exc:
         raise NotConfigured(f"[{GROUP}] {name}", f"cannot be used: {exc}") from exc

@@ -220,7 +220,7 @@ def keystone_session(credentials: KeystoneCredentials, settings: Settings) -> Se
 def _metadata_opener(settings: Settings) -> Callable[[], MessageQueue]:
     url, credentials = settings.metadata_url, settings.keystone
     if url is not None:
-        return lambda: queues.open_signed(url, timeout_s=settings.timeout_s, verify=settings.verify)
+        return lambda: queues.open_url(url, timeout_s=settings.timeout_s, verify=settings.verify)
     if credentials is not None:
         return lambda: queues.open_with_keystone(
             keystone_session(credentials, settings),
@@ -236,7 +236,7 @@ def _greeter(settings: Settings) -> Greeter | None:
     url, channel = settings.signal_url, settings.channel
     if url is None or channel is None:
         return None
-    signals = queues.open_signed(url, timeout_s=settings.timeout_s, verify=settings.verify)
+    signals = queues.open_url(url, timeout_s=settings.timeout_s, verify=settings.verify)
     me = Identity(channel, settings.seal, settings.credentials, settings.renew_at)
     return Greeter(me, signals, settings.signal_ttl_s)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heat_zaqar_transport import seals
-from heat_zaqar_transport.wire import Secret, SignedUrl
+from heat_zaqar_transport.wire import QueueUrl, Secret, parse_queue_url
 from heat_zaqar_transport.wire.sealing import Seal
 
 # Keys of the resource data.
@@ -48,7 +48,7 @@ class SignalQueue:
     """
 
     channel: str
-    engine_url: SignedUrl
+    engine_url: QueueUrl
     notify_url: Secret
 
     @property
@@ -69,7 +69,7 @@ class SignalQueue:
         """Read what `fields` returned."""
         return cls(
             channel=fields["channel"],
-            engine_url=SignedUrl.parse(fields["engine_url"]),
+            engine_url=parse_queue_url(fields["engine_url"]),
             notify_url=Secret(fields["notify_url"]),
         )
 
@@ -86,7 +86,7 @@ class OwnQueue:
     """
 
     signal: SignalQueue
-    server_url: SignedUrl
+    server_url: QueueUrl
     seal_key: Secret | None
     renew_at: int
 
@@ -112,7 +112,7 @@ class OwnQueue:
         fields = json.loads(text)
         return cls(
             signal=SignalQueue.of(fields["signal"]),
-            server_url=SignedUrl.parse(fields["server_url"]),
+            server_url=parse_queue_url(fields["server_url"]),
             seal_key=Secret(fields["seal_key"]) if fields["seal_key"] else None,
             renew_at=fields["renew_at"],
         )
@@ -129,7 +129,7 @@ class Channel:
     """
 
     signal: SignalQueue
-    engine_metadata_url: SignedUrl
+    engine_metadata_url: QueueUrl
 
     @property
     def name(self) -> str:
@@ -156,7 +156,7 @@ class Channel:
         fields = json.loads(text)
         return cls(
             signal=SignalQueue.of(fields["signal"]),
-            engine_metadata_url=SignedUrl.parse(fields["engine_metadata_url"]),
+            engine_metadata_url=parse_queue_url(fields["engine_metadata_url"]),
         )
 
 
@@ -176,8 +176,8 @@ class Credentials:
     """
 
     name: str
-    metadata_url: SignedUrl
-    signal_url: SignedUrl
+    metadata_url: QueueUrl
+    signal_url: QueueUrl
     seal_keys: tuple[Secret, ...]
     password: Secret | None
     renew_at: int
@@ -222,8 +222,8 @@ class Credentials:
         fields = json.loads(text)
         return cls(
             name=fields["name"],
-            metadata_url=SignedUrl.parse(fields["metadata_url"]),
-            signal_url=SignedUrl.parse(fields["signal_url"]),
+            metadata_url=parse_queue_url(fields["metadata_url"]),
+            signal_url=parse_queue_url(fields["signal_url"]),
             seal_keys=tuple(map(Secret, fields["seal_keys"])),
             password=Secret(fields["password"]) if fields["password"] else None,
             renew_at=fields["renew_at"],

@@ -18,7 +18,7 @@ from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, publish, receive, schema, transports
 from heat_zaqar_transport.resources.owner import QueueOwner, open_as_engine
 from heat_zaqar_transport.resources.safety_net import LOOKS, NOTIFIER, SafetyNet
-from heat_zaqar_transport.wire import Ack, SignedUrl
+from heat_zaqar_transport.wire import Ack, QueueUrl
 from heat_zaqar_transport.wire.errors import Retriable, TooLarge, TransportError
 from heat_zaqar_transport.wire.sealing import Seal
 
@@ -208,7 +208,7 @@ class ChannelDeployment(QueueOwner):
             self._add_event("SIGNAL", self.status, f"Signal: {sentence}")
         return swept.ages_s
 
-    def _receiving(self) -> tuple[receive.Receiver, SignedUrl] | None:
+    def _receiving(self) -> tuple[receive.Receiver, QueueUrl] | None:
         """Return what takes messages, and the queue they come by; `None`: there is none."""
         own = self._own_queue()
         if own is not None:

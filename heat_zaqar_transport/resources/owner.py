@@ -15,7 +15,7 @@ from oslo_log import log as logging
 from heat_zaqar_transport import queues, seals
 from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, transports
-from heat_zaqar_transport.wire import Secret, SignedUrl
+from heat_zaqar_transport.wire import KeystoneUrl, QueueUrl, Secret, SignedUrl
 
 LOG = logging.getLogger(__name__)
 
@@ -81,7 +81,9 @@ class QueueOwner(resource.Resource):
                 one it has; the first one is the stack user's present one.
         """
         metadata_queue, signal_queue = channel.queue_names
-        password = password_gen.generate_openstack_password() if before else self.password
+        # A URL that holds the password could not tell of another one.
+        changes = before is not None and isinstance(before.signal_url, SignedUrl)
+        password = password_gen.generate_openstack_password() if changes else self.password
         # A server keeps to what it was created with.
         sealed = bool(before.seal_keys) if before else options.get().seal
         keys_before = before.seal_keys[:1] if before else ()
@@ -114,15 +116,41 @@ class QueueOwner(resource.Resource):
         client.users.update(user=user_id, password=password.reveal())
         self.password = password.reveal()
 
-    def _sign_for_engine(self, name: str) -> SignedUrl:
-        queue = self._open_as_owner(name, self._endpoint_of_engine())
-        lifetime_s = options.get().channel_lifetime
-        return queue.sign(channels.ENGINE_PATHS, channels.ENGINE_METHODS, lifetime_s)
+    def _sign_for_engine(self, name: str) -> QueueUrl:
+        return self._sign(name, channels.ENGINE_PATHS, channels.ENGINE_METHODS)
 
-    def _sign_for_server(self, name: str, methods: Iterable[str]) -> SignedUrl:
+    def _sign_for_server(self, name: str, methods: Iterable[str]) -> QueueUrl:
+        return self._sign(name, channels.SERVER_PATHS, methods).at(self._endpoint_of_servers())
+
+    def _sign(self, name: str, paths: Iterable[str], methods: Iterable[str]) -> QueueUrl:
+        """Return access to a queue: what Zaqar signs, or else the stack user's password."""
         queue = self._open_as_owner(name, self._endpoint_of_engine())
-        url = queue.sign(channels.SERVER_PATHS, methods, options.get().channel_lifetime)
-        return url.at(self._endpoint_of_servers())
+        try:
+            return queue.sign(paths, methods, options.get().channel_lifetime)
+        except queues.SigningOff as exc:
+            if options.get().server_credentials == options.NEVER:
+                raise exception.Error(
+                    "Zaqar signs no URLs ([signed_url] secret_key in zaqar.conf is not set), and "
+                    "[zaqar_transport] server_credentials = never allows nothing else"
+                ) from exc
+            _warn_once()
+            return self._as_stack_user(name)
+
+    def _as_stack_user(self, name: str) -> KeystoneUrl:
+        return KeystoneUrl(
+            endpoint=self._endpoint_of_engine(),
+            queue=name,
+            project_id=self.stack.stack_user_project_id,
+            auth_url=self._auth_url_of_servers(),
+            user_id=self._get_user_id(),
+            password=Secret(self.password),
+        )
+
+    def _auth_url_of_servers(self) -> str:
+        found = self.keystone().server_keystone_endpoint_url(
+            fallback_endpoint=self.context.auth_url
+        )
+        return str(found)
 
     def destroy_queues(self, names: Iterable[str]) -> None:
         """Delete queues and their subscriptions; a Zaqar that is gone does not matter.
@@ -224,6 +252,14 @@ class QueueOwner(resource.Resource):
         return str(zaqar.url_for(service_type=service_type, interface=interface)).rstrip("/")
 
 
+@functools.cache
+def _warn_once() -> None:
+    LOG.warning(
+        "Zaqar signs no URLs: [signed_url] secret_key in zaqar.conf is not set. Engines and "
+        "servers use Keystone users in place of them, who reach every queue of their stack"
+    )
+
+
 def renewal_time() -> int:
     """Return when credentials that are made now are due for renewal, seconds since 1970."""
     return int(time.time() + RENEWAL_PART * options.get().channel_lifetime)
@@ -236,6 +272,6 @@ def engine_verify() -> bool | str:
     return config.get_client_option("zaqar", "ca_file") or True
 
 
-def open_as_engine(url: SignedUrl) -> queues.Queue:
+def open_as_engine(url: QueueUrl) -> queues.Queue:
     """Open a queue by an engine's own pre-signed URL: one request a call, and no Keystone."""
-    return queues.open_signed(url, timeout_s=options.get().timeout, verify=engine_verify())
+    return queues.open_url(url, timeout_s=options.get().timeout, verify=engine_verify())

@@ -204,9 +204,7 @@ class ChannelServer(QueueOwner):
         return {
             "user_id": self._get_user_id(),
             channels.PASSWORD: None,
-            "auth_url": self.keystone().server_keystone_endpoint_url(
-                fallback_endpoint=self.context.auth_url
-            ),
+            "auth_url": self._auth_url_of_servers(),
             "project_id": self.stack.stack_user_project_id,
             "queue_id": channel.queue_names[0],
             "region_name": self._get_region_name(),

@@ -12,6 +12,7 @@ which snapshot wins, the engine to `upkeep()`, which says what to post and delet
 """
 
 from heat_zaqar_transport.wire.canonical import canonical_json, digest_of
+from heat_zaqar_transport.wire.keystone_url import KeystoneUrl, parse_queue_url
 from heat_zaqar_transport.wire.limits import Limits
 from heat_zaqar_transport.wire.messages import (
     Ack,
@@ -27,6 +28,7 @@ from heat_zaqar_transport.wire.messages import (
 )
 from heat_zaqar_transport.wire.ordering import Choice, Upkeep, choose, upkeep
 from heat_zaqar_transport.wire.parts import QueuedMessage, Rejection, gather, pack
+from heat_zaqar_transport.wire.queue_url import QueueUrl
 from heat_zaqar_transport.wire.secret import Secret
 from heat_zaqar_transport.wire.signed_url import SignedUrl
 
@@ -35,10 +37,12 @@ __all__ = [
     "Choice",
     "Goodbye",
     "Hello",
+    "KeystoneUrl",
     "Limits",
     "Message",
     "Part",
     "PlainSnapshot",
+    "QueueUrl",
     "QueuedMessage",
     "Rejection",
     "Result",
@@ -52,6 +56,7 @@ __all__ = [
     "gather",
     "pack",
     "parse",
+    "parse_queue_url",
     "serialize",
     "upkeep",
 ]

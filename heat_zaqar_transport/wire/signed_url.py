@@ -11,33 +11,26 @@ configuration files, so that here they travel as the query of one URL::
 Such a URL is not for a browser: `queues.open_signed` takes it apart again.
 """
 
-from dataclasses import dataclass, replace
-from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+from dataclasses import dataclass
 
-from heat_zaqar_transport.wire.errors import WireFormatError
+from heat_zaqar_transport.wire.queue_url import QueueUrl, UrlParts
 from heat_zaqar_transport.wire.secret import Secret
 
-_QUEUES = "/v2/queues/"
-_NOT_ONE = "not a pre-signed URL of a Zaqar queue: http(s)://.../v2/queues/NAME?..."
+_FIELDS = ("project", "paths", "methods", "expires", "signature")
 
 
 @dataclass(frozen=True)
-class SignedUrl:
+class SignedUrl(QueueUrl):
     """Access to some paths of one queue, by some methods, until some time.
 
     Attributes:
-        endpoint: The messaging endpoint without API version, such as `https://host:8888`.
-        queue: The queue's name.
-        project_id: The Keystone project whose queue it is.
+        endpoint, queue, project_id: See `QueueUrl`.
         paths: Signed paths as Zaqar names them, such as `/v2/queues/NAME/messages`.
         methods: Signed HTTP methods.
         expires: End of validity, UTC, `YYYY-MM-DDTHH:MM:SS`.
         signature: The signature itself.
     """
 
-    endpoint: str
-    queue: str
-    project_id: str
     paths: tuple[str, ...]
     methods: tuple[str, ...]
     expires: str
@@ -45,17 +38,14 @@ class SignedUrl:
 
     def serialize(self) -> str:
         """Return the text form. It is a credential: store and log it as one."""
-        query = urlencode(
+        return self._with_query(
             {
-                "project": self.project_id,
                 "paths": ",".join(self.paths),
                 "methods": ",".join(self.methods),
                 "expires": self.expires,
                 "signature": self.signature.reveal(),
-            },
-            safe=",:/",
+            }
         )
-        return f"{self.endpoint.rstrip('/')}{_QUEUES}{quote(self.queue)}?{query}"
 
     @classmethod
     def parse(cls, text: str) -> "SignedUrl":
@@ -64,31 +54,22 @@ class SignedUrl:
         Raises:
             WireFormatError: A part is missing; the text itself is not quoted.
         """
-        try:
-            parts = urlsplit(text)
-        except ValueError as exc:
-            raise WireFormatError(_NOT_ONE) from exc
-        prefix, found, queue = parts.path.partition(_QUEUES)
-        if parts.scheme not in ("http", "https") or not parts.netloc or not found or not queue:
-            raise WireFormatError(_NOT_ONE)
-        fields = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-        missing = [key for key in _FIELDS if not fields.get(key)]
-        if missing:
-            raise WireFormatError(f"the pre-signed URL has no {', '.join(missing)} in its query")
+        parts = UrlParts.of(text)
+        project_id, paths, methods, expires, signature = parts.required(_FIELDS)
         return cls(
-            endpoint=f"{parts.scheme}://{parts.netloc}{prefix}",
-            queue=unquote(queue),
-            project_id=fields["project"],
-            paths=tuple(fields["paths"].split(",")),
-            methods=tuple(fields["methods"].split(",")),
-            expires=fields["expires"],
-            signature=Secret(fields["signature"]),
+            endpoint=parts.endpoint,
+            queue=parts.queue,
+            project_id=project_id,
+            paths=tuple(paths.split(",")),
+            methods=tuple(methods.split(",")),
+            expires=expires,
+            signature=Secret(signature),
         )
 
     @property
     def messages_url(self) -> str:
         """The plain URL of the queue's messages; it takes `headers()` to use it."""
-        return f"{self.endpoint.rstrip('/')}{_QUEUES}{quote(self.queue)}/messages"
+        return f"{self.queue_url}/messages"
 
     def headers(self) -> dict[str, str]:
         """Return the HTTP headers by which Zaqar takes the signature. They are a credential.
@@ -102,10 +83,3 @@ class SignedUrl:
             "URL-Paths": ",".join(self.paths),
             "X-Project-ID": self.project_id,
         }
-
-    def at(self, endpoint: str) -> "SignedUrl":
-        """Return the same access through another endpoint of the same Zaqar."""
-        return replace(self, endpoint=endpoint)
-
-
-_FIELDS = ("project", "paths", "methods", "expires", "signature")

@@ -13,7 +13,7 @@ from heat_zaqar_collector.source import Source, ids_of, keystone_login, keystone
 from heat_zaqar_collector.tokens import Token, TokenKeeper
 from heat_zaqar_transport import queues
 from heat_zaqar_transport.websocket import open_push
-from heat_zaqar_transport.wire import SignedUrl
+from heat_zaqar_transport.wire import QueueUrl
 from heat_zaqar_transport.wire.errors import NotConfigured
 
 _T = TypeVar("_T")
@@ -72,7 +72,7 @@ _BUILDERS: dict[str, Callable[[Settings, Source], Push]] = {
 }
 
 
-def _list_ids(queue: SignedUrl, token: Token, settings: Settings) -> frozenset[str]:
+def _list_ids(queue: QueueUrl, token: Token, settings: Settings) -> frozenset[str]:
     opened = queues.open_with_token(
         queue.endpoint,
         token.secret.reveal(),

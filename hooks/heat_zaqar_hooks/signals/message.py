@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ZAQAR_MESSAGE: a result message on a signal queue, by a pre-signed URL.
+"""ZAQAR_MESSAGE: a result message on a signal queue, by its URL.
 
 The queue is the server's own, from the agent's settings; or the deployment's own, named
 in its inputs, where the server has no channel. What is too large for one post goes in
 parts. Heat acks what comes over the server's own channel.
 """
 
+import functools
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ from heat_zaqar_hooks.inputs import Inputs
 from heat_zaqar_hooks.signals.base import Agent, has_own_queue
 from heat_zaqar_hooks.signals.http import send_json
 from heat_zaqar_transport import seals
-from heat_zaqar_transport.posting import post_message
-from heat_zaqar_transport.wire import Result, SignedUrl
+from heat_zaqar_transport.posting import Post, post_message
+from heat_zaqar_transport.wire import QueueUrl, Result, SignedUrl, parse_queue_url
 from heat_zaqar_transport.wire.errors import NotConfigured, WireFormatError
 from heat_zaqar_transport.wire.sealing import Seal
 
@@ -42,7 +43,7 @@ class MessageSignal:
     transport: ClassVar[str] = "ZAQAR_MESSAGE"
     limit_bytes: ClassVar[int] = MAX_RESULT_BYTES
 
-    url: SignedUrl
+    url: QueueUrl
     channel: str
     config_id: str
     settings: Settings
@@ -76,24 +77,35 @@ class MessageSignal:
     def send(self, outputs: Mapping[str, Any]) -> None:
         """Deliver the outputs."""
         result = Result(self.channel, self.config_id, outputs, self.attempt)
-        post_message(self._post, result, self.settings.signal_ttl_s, self.seal)
+        post_message(self._posting(), result, self.settings.signal_ttl_s, self.seal)
 
-    def _post(self, body: Mapping[str, Any], ttl_s: int) -> None:
+    def _posting(self) -> Post:
+        """Return what posts one body."""
+        url = self.url
+        if isinstance(url, SignedUrl):
+            return functools.partial(self._post, url)
+        # Loaded where it is needed: it takes longer than the request.
+        from heat_zaqar_transport import queues
+
+        timeout_s, verify = self.settings.timeout_s, self.settings.verify
+        return queues.open_url(url, timeout_s=timeout_s, verify=verify).post
+
+    def _post(self, url: SignedUrl, body: Mapping[str, Any], ttl_s: int) -> None:
         send_json(
-            f"post to queue {self.url.queue}",
+            f"post to queue {url.queue}",
             "POST",
-            self.url.messages_url,
+            url.messages_url,
             {"messages": [{"ttl": ttl_s, "body": body}]},
             # Zaqar wants to know its clients apart; this one asks for nothing back.
-            headers={**self.url.headers(), "Client-ID": str(uuid.uuid4())},
+            headers={**url.headers(), "Client-ID": str(uuid.uuid4())},
             timeout_s=self.settings.timeout_s,
             verify=self.settings.verify,
         )
 
 
-def _own_url(inputs: Inputs) -> SignedUrl:
+def _own_url(inputs: Inputs) -> QueueUrl:
     try:
-        return SignedUrl.parse(inputs.text("deploy_signal_id"))
+        return parse_queue_url(inputs.text("deploy_signal_id"))
     except WireFormatError as exc:
         raise UnusableConfig(inputs.which, f"input deploy_signal_id: {exc}") from exc
 
