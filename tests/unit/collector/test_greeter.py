@@ -24,6 +24,7 @@ from heat_zaqar_transport.wire import (
     parse,
 )
 from heat_zaqar_transport.wire.errors import AccessRefused, Unreachable
+from heat_zaqar_transport.wire.sealing import SealKeys, new_key
 
 CHANNEL = "hz-c-1"
 TTL_S = 10_000
@@ -54,8 +55,17 @@ class World:
         self.queue = MemoryQueue(lambda: self.now)
         self.error = None
         self.tries = 0
+        self.be(Identity(CHANNEL))
+
+    def be(self, me):
+        """Have an agent that says hello as this one; its day began 500 s after its clock."""
         self.greeter = Greeter(
-            Identity(CHANNEL), self, 86400, lambda: self.now, lambda: self.chance
+            me,
+            self,
+            86400,
+            lambda: self.now,
+            lambda: self.chance,
+            lambda: self.now - 500,
         )
 
     def post(self, body, ttl_s):
@@ -290,3 +300,83 @@ def test_after_a_start_that_could_not_be_told_it_is_the_next_try(fresh):
     fresh.error = None
     fresh.now += 30
     assert fresh.see(FINE) == TTL_S / 2
+
+
+# Credentials
+
+
+@pytest.fixture
+def due_at_600(world):
+    """One whose credentials are to be renewed 100 s from now."""
+    world.be(Identity(CHANNEL, credentials="hz-k-1", renew_at=600))
+    world.see(FINE)
+    world.queue.delete(each.id for each in world.queue.fetch())
+    world.tries = 0
+    return world
+
+
+def test_each_hello_tells_which_credentials_there_are(due_at_600):
+    for choice in (EMPTY, EXPIRING, rejected("5")):
+        due_at_600.see(choice)
+    hellos = [parse(each.body) for each in due_at_600.queue.fetch()]
+    assert [hello.credentials for hello in hellos] == ["hz-k-1"] * 3
+
+
+def test_the_hello_of_the_start_tells_them_too(fresh):
+    fresh.be(Identity(CHANNEL, credentials="hz-k-1", renew_at=600))
+    fresh.see(FINE)
+    (said,) = fresh.queue.fetch()
+    assert parse(said.body) == Hello(CHANNEL, "start", 7, "hz-k-1")
+
+
+def test_new_credentials_are_asked_for_when_they_are_due_and_after_growing_pauses(due_at_600):
+    assert due_at_600.times(FINE, 320) == [100, 130, 190, 310]
+    assert due_at_600.reasons() == ["credentials"] * 4
+
+
+def test_without_a_time_new_ones_are_never_asked_for(fresh):
+    fresh.be(Identity(CHANNEL, credentials="hz-k-1", renew_at=None))
+    fresh.times(FINE, 5000)
+    assert fresh.reasons() == ["start"]
+
+
+def test_those_that_are_due_at_the_start_are_asked_for_by_the_one_hello(fresh):
+    fresh.be(Identity(CHANNEL, renew_at=0))
+    fresh.see(FINE)
+    assert fresh.reasons() == ["credentials"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "reason"),
+    [(EMPTY, "empty queue"), (EXPIRING, "expiring"), (rejected("5"), "rejected")],
+)
+def test_what_the_queue_lacks_is_more_severe_than_credentials(due_at_600, choice, reason):
+    due_at_600.now += 100
+    due_at_600.see(choice)
+    assert due_at_600.reasons() == [reason]
+
+
+def test_the_next_look_is_when_credentials_are_due(due_at_600):
+    assert due_at_600.see(FINE) == 100
+    due_at_600.now += 97
+    assert due_at_600.see(FINE) == SOONEST_LOOK_S
+    due_at_600.now += 3
+    assert due_at_600.see(FINE) == FIRST_PAUSE_S
+
+
+def test_the_next_look_is_for_what_comes_first(due_at_600):
+    assert due_at_600.see(Choice(HELD, carriers=carried(0, 60))) == 30
+
+
+# Sealing
+
+
+def test_a_hello_is_sealed(world):
+    key = new_key(lambda size: b"k" * size)
+    seal = SealKeys([key], lambda size: b"n" * size)
+    world.be(Identity(CHANNEL, seal))
+    world.see(EMPTY)
+    (said,) = world.queue.fetch()
+    assert set(said.body) == {"heat-zaqar", "sealed"}
+    assert parse(seal.unseal(said.body)) == Hello(CHANNEL, "empty queue", 7)
+    assert key.reveal() not in repr(world.greeter._me)

@@ -22,7 +22,7 @@ from heat_zaqar_transport.wire.errors import (
     StateError,
     Unreachable,
 )
-from heat_zaqar_transport.wire.sealing import NO_SEAL
+from heat_zaqar_transport.wire.sealing import NO_SEAL, SealKeys, new_key
 
 CHANNEL = "hz-c-1"
 OUTPUTS = {"deploy_stdout": "did it", "deploy_status_code": 0}
@@ -240,6 +240,50 @@ def test_rubbish_among_the_acks_does_not_matter(world):
     world.heat_says(Ack(CHANNEL, "a"))
     assert world.run(15) == []
     assert world.state() is State.ACKED
+
+
+# Sealing
+
+
+@pytest.fixture
+def seal(world):
+    """Have a channel with a key."""
+    keys = [new_key(lambda size: b"k" * size)]
+    world.outbox._seal = SealKeys(keys, secrets.token_bytes)
+    return world.outbox._seal
+
+
+def test_a_result_is_sealed(world, seal):
+    large = {"deploy_stdout": secrets.token_hex(200_000)}
+    world.finish("a")
+    world.finish("b", outputs=large)
+    world.run(11)
+    bodies = MemoryQueue.fetch(world.signals)
+    assert len(bodies) > 2
+    assert all(set(each.body) == {"heat-zaqar", "sealed"} for each in bodies)
+    heard = [each.message for each in gather(bodies, seal).found]
+    assert heard == [Result(CHANNEL, "a", OUTPUTS), Result(CHANNEL, "b", large)]
+
+
+def test_a_sealed_ack_and_a_sealed_goodbye_are_read(world, seal):
+    world.finish("a")
+    for message in (Ack(CHANNEL, "a"), Goodbye(CHANNEL)):
+        MemoryQueue.post(world.metadata, seal.seal(serialize(message)), 300)
+    world.run(15)
+    assert world.state() is State.ACKED
+    assert world.farewell.gone
+
+
+@pytest.mark.usefixtures("seal")
+def test_an_ack_and_a_goodbye_that_anybody_could_have_made_are_none(world):
+    others = SealKeys([new_key(lambda size: b"o" * size)], secrets.token_bytes)
+    world.finish("a")
+    for message in (Ack(CHANNEL, "a"), Goodbye(CHANNEL)):
+        world.heat_says(message)
+        MemoryQueue.post(world.metadata, others.seal(serialize(message)), 300)
+    assert world.run(15) == [10]
+    assert world.state() is State.SENT
+    assert not world.farewell.gone
 
 
 # The goodbye
@@ -496,10 +540,17 @@ def settings(tmp_path):
     )
 
 
+def test_it_seals_as_the_settings_say(tmp_path, monkeypatch, world, seal):
+    monkeypatch.setattr(module.queues, "open_url", lambda url, **kwargs: None)
+    sealed = settings(tmp_path)
+    sealed.seal = seal
+    assert open_outbox(sealed, world.farewell)._seal is seal
+
+
 def test_it_has_connections_of_its_own(tmp_path, monkeypatch, world):
     opened = []
     monkeypatch.setattr(
-        module.queues, "open_signed", lambda url, **kwargs: opened.append((url, kwargs))
+        module.queues, "open_url", lambda url, **kwargs: opened.append((url, kwargs))
     )
     assert open_outbox(settings(tmp_path), world.farewell) is not None
     options = {"timeout_s": 7.5, "verify": "/ca.pem"}

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from heat_zaqar_collector import settings
-from heat_zaqar_transport.wire import Secret
+from heat_zaqar_transport.wire import Ack, Secret, serialize
 from heat_zaqar_transport.wire.errors import NotConfigured
+from heat_zaqar_transport.wire.sealing import NO_SEAL, SealKeys, new_key
 
 RENDERED = """[zaqar]
 channel = c1
@@ -145,3 +146,54 @@ def test_what_is_no_number_of_seconds_is_named(tmp_path, name, value):
     path.write_text(f"[zaqar]\n{name} = {value}\n")
     with pytest.raises(NotConfigured, match=rf"\[zaqar\] {name} is no number of seconds"):
         settings.load(path)
+
+
+KEYS = [new_key(lambda size, digit=digit: digit * size) for digit in (b"1", b"2")]
+BODY = serialize(Ack("c1", "a"))
+
+
+def seal_of(key: Secret) -> SealKeys:
+    return SealKeys([key], lambda size: b"n" * size)
+
+
+def test_the_first_key_seals_and_each_opens(tmp_path: Path) -> None:
+    text = ",".join(key.reveal() for key in KEYS)
+
+    loaded = settings.load(written(tmp_path, f"seal_keys = {text}"))
+
+    assert seal_of(KEYS[0]).unseal(loaded.seal.seal(BODY)) == BODY
+    assert loaded.seal.unseal(seal_of(KEYS[1]).seal(BODY)) == BODY
+    assert not any(key.reveal() in repr(loaded) for key in KEYS)
+
+
+@pytest.mark.parametrize("lines", [[], ["seal_keys ="]])
+def test_without_a_key_nothing_is_sealed(tmp_path: Path, lines: list[str]) -> None:
+    assert settings.load(written(tmp_path, *lines)).seal is NO_SEAL
+
+
+@pytest.mark.parametrize("text", ["s3cret", f"{KEYS[0].reveal()},", f"{KEYS[0].reveal()} s3cret"])
+def test_what_is_no_key_is_told_and_not_quoted(tmp_path: Path, text: str) -> None:
+    with pytest.raises(NotConfigured, match=r"option \[zaqar\] seal_keys cannot be") as caught:
+        settings.load(written(tmp_path, f"seal_keys = {text}"))
+
+    assert "s3cret" not in str(caught.value)
+    assert KEYS[0].reveal() not in str(caught.value)
+
+
+def test_credentials_have_a_name_and_a_time(tmp_path: Path) -> None:
+    loaded = settings.load(written(tmp_path, "credentials = hz-k-1", "renew_at = 1795666532"))
+
+    assert (loaded.credentials, loaded.renew_at) == ("hz-k-1", 1795666532.0)
+
+
+@pytest.mark.parametrize("lines", [[], ["credentials ="]])
+def test_without_them_there_is_nothing_to_renew(tmp_path: Path, lines: list[str]) -> None:
+    loaded = settings.load(written(tmp_path, *lines))
+
+    assert (loaded.credentials, loaded.renew_at) == (None, None)
+
+
+@pytest.mark.parametrize("value", ["soon", "nan", "inf"])
+def test_a_time_that_is_none_is_told(tmp_path: Path, value: str) -> None:
+    with pytest.raises(NotConfigured, match="renew_at"):
+        settings.load(written(tmp_path, f"renew_at = {value}"))

@@ -23,6 +23,7 @@ from heat_zaqar_transport.wire import (
     serialize,
 )
 from heat_zaqar_transport.wire.errors import StateError, Unreachable
+from heat_zaqar_transport.wire.sealing import SealKeys, new_key
 
 CHANNEL = "hz-c-1"
 TTL_S = 1000
@@ -471,6 +472,68 @@ def test_a_hello_tells_the_generation_that_is_on_the_disk(source, world, tmp_pat
     assert world.said() == [Hello(CHANNEL, "start", 1)]
 
 
+# Sealing
+
+SEAL, OTHERS = (
+    SealKeys([new_key(lambda size, digit=digit: digit * size)], secrets.token_bytes)
+    for digit in (b"k", b"o")
+)
+
+
+@pytest.fixture
+def sealed(source):
+    """The source of an agent whose channel has a key."""
+    source.seal = SEAL
+    return source
+
+
+def test_a_sealed_snapshot_is_kept_in_the_clear(sealed, world):
+    for body in pack(snapshot(1, "s3cret"), seal=SEAL):
+        world.metadata.post(body, TTL_S)
+    assert look_of(sealed) == Look(snapshot(1, "s3cret"), news=True)
+    assert sealed.store.load() == snapshot(1, "s3cret")
+
+
+def test_sealed_parts_and_changes_are_put_together(sealed, world):
+    for generation, base in ((11, None), (12, grown(11))):
+        for body in pack(grown(generation), Limits(post_bytes=4000), base=base, seal=SEAL):
+            world.metadata.post(body, TTL_S)
+    assert look_of(sealed) == Look(grown(12), news=True)
+
+
+def test_what_the_key_does_not_open_is_rejected_and_asked_for(sealed, world, caplog):
+    world.metadata.post(SEAL.seal(serialize(snapshot(1))), TTL_S)
+    for forged in (OTHERS.seal(serialize(snapshot(2))), serialize(snapshot(3))):
+        world.metadata.post(forged, TTL_S)
+    with caplog.at_level(logging.ERROR):
+        assert look_of(sealed) == Look(snapshot(1), news=True)
+    assert "cannot be opened" in caplog.text
+    assert "is not sealed" in caplog.text
+    assert world.said() == [Hello(CHANNEL, "rejected", 1)]
+
+
+def test_without_the_key_nothing_sealed_is_taken(source, world, caplog):
+    world.metadata.post(SEAL.seal(serialize(snapshot(1))), TTL_S)
+    assert source.look().snapshot is None
+    assert "there is no key" in caplog.text
+
+
+def test_sealed_acks_are_told_of_and_others_are_not(sealed, world):
+    for number, seal in enumerate((SEAL, OTHERS)):
+        world.metadata.post(seal.seal(serialize(Ack(CHANNEL, f"c{number}"))), TTL_S)
+    world.post(Ack(CHANNEL, "plain"))
+    assert sealed.look().acks == (Ack(CHANNEL, "c0"),)
+
+
+def test_a_goodbye_that_anybody_could_have_made_is_none(sealed, world):
+    world.post(Goodbye(CHANNEL))
+    sealed.look()
+    assert not sealed.farewell.gone
+    world.metadata.post(SEAL.seal(serialize(Goodbye(CHANNEL))), TTL_S)
+    sealed.look()
+    assert sealed.farewell.gone
+
+
 # The goodbye
 
 
@@ -534,3 +597,18 @@ def test_a_server_without_a_signal_queue_or_a_channel_says_no_hello(tmp_path):
     for lacking in ({"signal_url": None}, {"channel": None}):
         settings = SimpleNamespace(**{"signal_url": "x", "channel": "c", **lacking})
         assert module._greeter(settings) is None
+
+
+def test_a_hello_is_said_with_the_key_and_credentials_of_the_settings(monkeypatch):
+    monkeypatch.setattr(module.queues, "open_url", lambda url, **kwargs: None)
+    settings = SimpleNamespace(
+        channel=CHANNEL,
+        signal_url="s",
+        signal_ttl_s=600,
+        timeout_s=7.5,
+        verify=True,
+        seal=SEAL,
+        credentials="hz-k-1",
+        renew_at=1000.0,
+    )
+    assert module._greeter(settings)._me == Identity(CHANNEL, SEAL, "hz-k-1", 1000.0)
