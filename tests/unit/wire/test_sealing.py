@@ -594,6 +594,14 @@ def test_parts_fit_a_post_at_every_size_around_the_limit(post_bytes):
             assert gather(queued(bodies), SEAL).rejected == ()
 
 
+def test_the_largest_sealed_bodies_fill_a_post():
+    room = Limits().body_bytes
+    text = Random(1).randbytes(200_000).hex()
+    whole = pack(document_of(SEAL.room(room)), plain_bytes=10**9, seal=SEAL)[0]
+    part = pack(Snapshot(CHANNEL, 1, {"text": text}), plain_bytes=0, seal=SEAL)[0]
+    assert [0.99 * room < size_of(body) <= room for body in (whole, part)] == [True, True]
+
+
 def test_sealing_does_not_cost_base64_twice():
     text = Random(1).randbytes(300_000).hex()
     plain, sealed = (pack(Snapshot(CHANNEL, 1, {"text": text}), seal=each)
