@@ -92,3 +92,34 @@ def test_a_body_is_a_copy(queue):
     queue.post(body, 60)
     body["list"].append(2)
     assert bodies(queue.fetch()) == [{"list": [1]}]
+
+
+def subscriptions_of(queue):
+    return {each.subscriber: each for each in queue._queue.subscriptions()}
+
+
+@pytest.mark.parametrize("opener", [keystone_queue, signed_queue])
+def test_a_subscription_is_prolonged_and_else_stays(cloud, opener):
+    queue = opener(cloud)
+    queue.subscribe("http://192.0.2.7/a", 600, queues.PUSH_OPTIONS)
+    queue.subscribe("http://192.0.2.7/b", 600)
+    before = subscriptions_of(queue)
+    queue.prolong("http://192.0.2.7/a", 3600)
+    after = subscriptions_of(queue)
+    assert {url: each.ttl for url, each in after.items()} == {
+        "http://192.0.2.7/a": 3600,
+        "http://192.0.2.7/b": 600,
+    }
+    assert {url: each.id for url, each in after.items()} == {
+        url: each.id for url, each in before.items()
+    }
+    assert after["http://192.0.2.7/a"].options == dict(queues.PUSH_OPTIONS)
+
+
+@pytest.mark.parametrize("opener", [keystone_queue, signed_queue])
+def test_what_is_prolonged_and_gone_is_subscribed(cloud, opener):
+    queue = opener(cloud)
+    queue.prolong("http://192.0.2.7/a", 3600, queues.PUSH_OPTIONS)
+    (made,) = subscriptions_of(queue).values()
+    assert (made.subscriber, made.ttl) == ("http://192.0.2.7/a", 3600)
+    assert made.options == dict(queues.PUSH_OPTIONS)

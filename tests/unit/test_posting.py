@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heat_zaqar_transport import seals
 from heat_zaqar_transport.posting import Poster, post_message
 from heat_zaqar_transport.wire import Hello, Limits, QueuedMessage, Snapshot, gather, serialize
 from heat_zaqar_transport.wire.errors import (
@@ -192,3 +193,51 @@ def test_whatever_the_limits_are_it_ends(post_bytes, longest_ttl_s):
         assert "TTL" in exc.problem
     else:
         assert zaqar.whole == [SNAPSHOT]
+
+
+# Sealing
+
+
+SEAL = seals.seal_of([seals.new_key()])
+
+
+def opened(zaqar):
+    queued = [QueuedMessage(str(at), body) for at, (body, _) in enumerate(zaqar.taken)]
+    gathered = gather(queued, SEAL)
+    assert gathered.rejected == ()
+    return [found.message for found in gathered.found]
+
+
+@pytest.mark.parametrize("message", [SNAPSHOT, Hello("ours", "x")])
+def test_a_message_is_posted_sealed(message):
+    zaqar = Zaqar()
+    post_message(zaqar, message, 3600, SEAL)
+    assert (zaqar.asked, opened(zaqar)) == (1, [message])
+
+
+def test_up_to_the_size_that_is_told_it_is_sealed_uncompressed():
+    zaqar = Zaqar()
+    Poster().post(zaqar, SNAPSHOT, 3600, SEAL, plain_bytes=100_000)
+    assert [set(body) for body, _ in zaqar.taken] == [{"heat-zaqar", "sealed"}]
+    assert "part" not in zaqar.taken[0][0]["heat-zaqar"]
+    assert opened(zaqar) == [SNAPSHOT]
+
+
+def test_a_change_is_posted_sealed():
+    base, newer = (Snapshot("ours", n, {"deployments": [TEXT], "n": n}) for n in (3, 4))
+    zaqar, poster = Zaqar(), Poster()
+    poster.post(zaqar, base, 3600, SEAL)
+    poster.post(zaqar, newer, 3600, SEAL, base=base)
+    assert opened(zaqar) == [base, newer]
+    assert len(json.dumps(zaqar.taken[1])) * 4 < len(json.dumps(zaqar.taken[0]))
+
+
+@given(st.integers(1150, 40_000))
+@settings(deadline=None)
+def test_whatever_the_limit_is_what_is_sealed_fits_once_it_is_known(post_bytes):
+    zaqar, poster = Zaqar(post_bytes), Poster()
+    poster.post(zaqar, SNAPSHOT, 3600, SEAL)
+    assert opened(zaqar) == [SNAPSHOT]
+    asked, zaqar.taken[:] = zaqar.asked, []
+    poster.post(zaqar, SNAPSHOT, 3600, SEAL)
+    assert zaqar.asked - asked == len(zaqar.taken)  # none was refused

@@ -4,6 +4,7 @@ import http.server
 import json
 import socket
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -157,3 +158,42 @@ def test_a_ca_bundle_is_used_for_a_signed_url_too(tmp_path):
     queue = queues.open_signed(url_to(1), verify=str(tmp_path / "ca.pem"))
     request, _ = queue._client._request_and_transport()
     assert (request.verify, request.cert) == (True, str(tmp_path / "ca.pem"))
+
+
+class Subscriptions:
+    """Stands for python-zaqarclient: a queue's subscriptions, and what was made of them."""
+
+    def __init__(self, *urls):
+        self.did = []
+        self.subscriptions = lambda: iter([self.one(url) for url in urls])
+
+    def one(self, url):
+        return SimpleNamespace(
+            subscriber=url, update=lambda what: self.did.append(("update", url, what))
+        )
+
+    def queue(self, name, auto_create):
+        return self
+
+    def subscription(self, name, **what):
+        self.did.append(("create", name, what))
+
+
+def test_a_subscription_that_is_there_lives_longer_and_is_else_the_same():
+    client = Subscriptions("http://other", "http://heat/signal")
+    queues.Queue(client, "q").prolong("http://heat/signal", 1000, {"post_data": "{}"})
+    assert client.did == [("update", "http://heat/signal", {"ttl": 1000})]
+
+
+@pytest.mark.parametrize(("given", "options"), [(None, {}), ({"a": 1}, {"a": 1})])
+def test_a_subscription_that_is_gone_is_made_anew(given, options):
+    client = Subscriptions("http://other")
+    queues.Queue(client, "q").prolong("http://heat/signal", 1000, given)
+    what = {"subscriber": "http://heat/signal", "ttl": 1000, "options": options}
+    assert client.did == [("create", "q", what)]
+
+
+def test_a_refusal_to_prolong_is_one_of_ours(zaqar, queue):
+    zaqar.answer = (403, b"{}")
+    with pytest.raises(AccessRefused, match="subscribe to queue q"):
+        queue.prolong("http://heat/signal", 1000)

@@ -15,6 +15,8 @@ from os_collect_config import cfn, collect, heat, request, zaqar
 from oslo_config import cfg
 
 from heat_zaqar_collector import settings
+from heat_zaqar_transport import seals
+from heat_zaqar_transport.wire import Ack, serialize
 
 ROOT = Path(__file__).parents[3]
 ELEMENTS = ROOT / "elements"
@@ -53,6 +55,7 @@ HARD_VALUES = {
     "unicode": "pässwörd-密码-😀",
     "looks like null": "None",
 }
+BODY = serialize(Ack("hz-c-1", "c1"))
 URL = (
     "http://192.0.2.7:8888/v2/queues/q-1/messages?paths=/v2/queues/q-1/messages"
     "&methods=GET&expires=2027-01-01T00:00:00&signature=0a%3D&project=p"
@@ -171,6 +174,17 @@ def test_signed_urls_arrive_unchanged(root: Path) -> None:
     assert applied.options().zaqar.signal_url == URL
 
 
+def test_what_heat_names_and_dates_arrives_as_the_agent_reads_it(root: Path) -> None:
+    keys = [seals.new_key() for _ in range(2)]
+    values = {"seal_keys": seals.text_of(keys), "credentials": "hz-k-1", "renew_at": 1795666532}
+
+    loaded = settings.load(Applied(root, occ(zaqar=values)).conf)
+
+    assert (loaded.credentials, loaded.renew_at) == ("hz-k-1", 1795666532.0)
+    for key in keys:
+        assert loaded.seal.unseal(seals.seal_of([key]).seal(BODY)) == BODY
+
+
 def test_every_option_of_ours_is_rendered(root: Path) -> None:
     typed = {"signal_ttl": 61, "timeout": 62.5, "poll_longest": 63.5, "push": "webhook"}
     typed |= {"deploy_timeout": 64.5, "renew_at": 65.5}
@@ -251,6 +265,8 @@ def test_a_command_of_the_metadata_goes_first(root: Path) -> None:
         ({"zaqar": {"signal_ttl": "soon"}}, "signal_ttl is not a number"),
         ({"zaqar": {"poll_longest": "often"}}, "poll_longest is not a number"),
         ({"zaqar": {"deploy_timeout": "long"}}, "deploy_timeout is not a number"),
+        ({"zaqar": {"renew_at": "soon"}}, "renew_at is not a number"),
+        ({"zaqar": {"seal_keys": ["a", {}]}}, "seal_keys is neither text nor a number"),
         ({"zaqar": {"password": {"a": "b"}}}, "password is neither text nor a number"),
         ({"zaqar": "hello"}, "os-collect-config.zaqar is not an object"),
     ],

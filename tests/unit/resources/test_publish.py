@@ -5,8 +5,9 @@ from random import Random
 
 import pytest
 
+from heat_zaqar_transport import seals
 from heat_zaqar_transport.resources import options, publish
-from heat_zaqar_transport.resources.channel import Channel, SignalQueue, Webhook
+from heat_zaqar_transport.resources.channel import Channel, Credentials, SignalQueue, Webhook
 from heat_zaqar_transport.resources.credentials import KnownCredentials
 from heat_zaqar_transport.testing import MemoryQueue
 from heat_zaqar_transport.wire import (
@@ -261,3 +262,91 @@ def test_an_ack_and_a_goodbye_are_messages_of_the_channel(queue):
     publish.acknowledge(CHANNEL, NO_SEAL, Ack("c", "c1", 2))
     publish.say_goodbye(CHANNEL, NO_SEAL)
     assert bodies(queue) == [Ack("c", "c1", 2), Goodbye("c")]
+
+
+# Sealing
+
+
+def credentials(name, *keys):
+    return Credentials(name, URL, URL, keys, Secret("s3cret-password"), 1000, 2500)
+
+
+OLD = credentials("hz-k-1", seals.new_key())
+NEW = credentials("hz-k-2", seals.new_key(), *OLD.seal_keys)
+
+
+def sealed_row(told, generation=1):
+    """Return a row whose metadata names the new credentials, of a server that told of some."""
+    agent = {"channel": "c", **NEW.naming(), "password": None}
+    return dataclasses.replace(
+        row(generation, CHANNEL),
+        metadata={"os-collect-config": {"zaqar": agent}},
+        credentials=KnownCredentials({each.name: each for each in (OLD, NEW)}, told.name),
+    )
+
+
+def opened(queue, credentials):
+    """Return what a server with these credentials finds, if it can open all of it."""
+    gathered = gather(queue.fetch(), seals.seal_of(credentials.seal_keys))
+    assert gathered.rejected == ()
+    return [found.message for found in gathered.found]
+
+
+@pytest.mark.parametrize("told", [OLD, NEW])
+def test_what_is_published_is_sealed_for_the_credentials_that_the_server_told_of(queue, told):
+    publish.restore(lambda: sealed_row(told))
+    (snapshot,) = opened(queue, told)
+    agent = snapshot.document["os-collect-config"]["zaqar"]
+    assert agent["seal_keys"] == seals.text_of(NEW.seal_keys)
+    assert (agent["credentials"], agent["password"]) == ("hz-k-2", "s3cret-password")
+    assert "s3cret-password" not in json.dumps([each.body for each in queue.fetch()])
+    first_key_alone = seals.seal_of(told.seal_keys[:1])
+    assert gather(queue.fetch(), first_key_alone).rejected == ()
+
+
+def test_what_the_server_could_not_open_is_replaced(queue):
+    publish.restore(lambda: sealed_row(NEW))
+    (before,) = queue.fetch()
+    publish.restore(lambda: sealed_row(NEW))
+    assert [each.id for each in queue.fetch()] == [before.id]
+    publish.restore(lambda: sealed_row(OLD))
+    (after,) = queue.fetch()
+    assert after.id != before.id
+    assert [each.generation for each in opened(queue, OLD)] == [1]
+
+
+def test_what_is_not_sealed_is_replaced_where_there_is_a_key(queue):
+    snapshot = Snapshot("c", 1, sealed_row(NEW).document)
+    plain = queue.post(serialize(snapshot), 600)
+    publish.restore(lambda: sealed_row(NEW))
+    assert opened(queue, NEW) == [snapshot]
+    assert plain not in [each.id for each in queue.fetch()]
+
+
+def test_a_large_document_is_sealed_in_parts_and_as_changes(queue):
+    noise = [Random(at).randbytes(300_000).hex() for at in range(3)]
+    for number in (2, 3):
+        several = dataclasses.replace(
+            sealed_row(NEW, number),
+            metadata={**sealed_row(NEW).metadata, "deployments": noise[:number]},
+        )
+        publish.restore(lambda several=several: several)
+    assert all(set(each.body) == {"heat-zaqar", "sealed"} for each in queue.fetch())
+    newest = max(opened(queue, NEW), key=lambda each: each.generation)
+    assert newest.document["deployments"] == noise
+
+
+def test_an_ack_and_a_goodbye_are_sealed(queue):
+    seal = seals.seal_of(NEW.seal_keys)
+    publish.acknowledge(CHANNEL, seal, Ack("c", "c1", 2))
+    publish.say_goodbye(CHANNEL, seal)
+    assert opened(queue, NEW) == [Ack("c", "c1", 2), Goodbye("c")]
+    assert all(set(each.body) == {"heat-zaqar", "sealed"} for each in queue.fetch())
+
+
+def test_a_row_is_told_with_its_credentials_and_kept_without():
+    found = sealed_row(OLD)
+    assert "s3cret-password" not in json.dumps(found.metadata)
+    assert found.document["os-collect-config"]["zaqar"]["password"] == "s3cret-password"
+    for secret in ("s3cret", OLD.seal_keys[0].reveal()):
+        assert secret not in repr(found)

@@ -1,7 +1,9 @@
 import logging
+from dataclasses import replace
 
 import pytest
 
+from heat_zaqar_transport import seals
 from heat_zaqar_transport.resources.receive import Receiver, unwrapped
 from heat_zaqar_transport.testing import MemoryQueue
 from heat_zaqar_transport.wire import (
@@ -276,3 +278,71 @@ def test_the_notifiers_envelope_is_taken_off():
     assert unwrapped({"body": {"a": 1}, "ttl": 60, "queue_name": "q"}) == {"a": 1}
     assert unwrapped(None) is None
     assert unwrapped({"deploy_stdout": "x"}) is None
+
+
+# Sealing
+
+
+SEAL, OTHERS = (seals.seal_of([seals.new_key()]) for _ in range(2))
+
+
+@pytest.fixture
+def sealed(receiver):
+    """One that takes what is sealed with the channel's key."""
+    return replace(receiver, seal=SEAL)
+
+
+def test_a_sealed_result_is_recorded_acked_and_cleared_away(sealed, engine, acked, queue):
+    body = SEAL.seal(result(deploy_stdout="hi"))
+    queue.post(body, 60)
+    assert sealed.notified(body, queue) == ["deployment d1 succeeded"]
+    assert engine.signals == [("d1", {"deploy_stdout": "hi"})]
+    assert acked == [Ack(CHANNEL, "c1", 1)]
+    assert queue.fetch() == []
+
+
+def test_a_sealed_hello_is_answered(sealed, answered, queue):
+    hello = Hello(CHANNEL, "credentials", 7, "hz-k-1")
+    sealed.notified(SEAL.seal(serialize(hello)), queue)
+    assert answered == [hello]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (result(), "is not sealed"),
+        (serialize(Hello(CHANNEL, "start")), "is not sealed"),
+        (OTHERS.seal(result()), "cannot be opened"),
+        (OTHERS.seal(serialize(Hello(CHANNEL, "start", 1, "hz-k-1"))), "cannot be opened"),
+        (SEAL.seal(result()) | {"sealed": ""}, "'sealed' must be"),
+        (SEAL.seal(result(channel="other")), "names another channel"),
+    ],
+)
+def test_what_anybody_could_have_made_does_nothing(
+    sealed, engine, answered, acked, queue, body, told
+):
+    queue.post(body, 60)
+    (said,) = sealed.notified(body, queue)
+    assert told in said
+    assert (engine.signals, answered, acked, queue.fetch()) == ([], [], [], [])
+    queue.post(body, 60)
+    assert len(sealed.sweep(queue).said) == 1
+    assert (engine.signals, answered, acked, queue.fetch()) == ([], [], [], [])
+
+
+def test_what_is_sealed_is_refused_where_there_is_no_key(receiver, engine, queue):
+    (said,) = receiver.notified(SEAL.seal(result()), queue)
+    assert "there is no key" in said
+    assert engine.signals == []
+
+
+def test_sealed_parts_are_put_together_and_a_forged_one_does_not_count(sealed, engine, queue):
+    parts = pack(LARGE, Limits(post_bytes=20000), seal=SEAL)
+    forged = OTHERS.seal(SEAL.unseal(parts[0]))
+    queue.post(forged, 60)
+    for number, part in enumerate(parts, 1):
+        queue.post(part, 60)
+        said = sealed.notified(part, queue)
+        assert bool(said) == (number == len(parts))
+    assert engine.signals == [("d1", LARGE.outputs)]
+    assert [each.body for each in queue.fetch()] == [forged]

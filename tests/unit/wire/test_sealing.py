@@ -269,8 +269,8 @@ def test_a_new_key_is_43_characters_of_base64url():
 BAD_KEYS = {
     "empty": "",
     "short": KEY.reveal()[:-2],
-    "a byte short": base64.urlsafe_b64encode(b"\x07" * 31).decode().rstrip("="),
-    "a byte long": base64.urlsafe_b64encode(b"\x07" * 33).decode().rstrip("="),
+    "three bytes short": base64.urlsafe_b64encode(b"\x07" * 29).decode().rstrip("="),
+    "three bytes long": base64.urlsafe_b64encode(b"\x07" * 35).decode().rstrip("="),
     "128 bits": base64.urlsafe_b64encode(b"\x07" * 16).decode().rstrip("="),
     "no base64": "!" * 43,
     "beyond ASCII": "ü" * 43,

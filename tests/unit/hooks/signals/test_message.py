@@ -7,6 +7,7 @@ from heat_zaqar_hooks.bounds import MAX_RESULT_BYTES, bounded
 from heat_zaqar_hooks.errors import UnusableConfig
 from heat_zaqar_hooks.inputs import Inputs
 from heat_zaqar_hooks.signals.message import MessageSignal
+from heat_zaqar_transport import seals
 from heat_zaqar_transport.wire import QueuedMessage, Result, gather, parse
 from heat_zaqar_transport.wire.errors import NotConfigured, RequestRefused
 
@@ -73,6 +74,68 @@ def test_the_repr_shows_no_signature(make_settings, signed_url):
     assert "secret-signature" not in repr(
         MessageSignal.from_inputs(Inputs("c1", {}), lambda: agent)
     )
+
+
+# Sealing
+
+KEYS = [seals.new_key() for _ in range(3)]
+
+
+def own_queue(url, **more):
+    return {
+        "deploy_queue_id": "own-queue",
+        "deploy_signal_id": url.serialize(),
+        "deploy_channel": "own-channel",
+        **more,
+    }
+
+
+def test_on_the_agents_channel_a_result_is_sealed_with_the_agents_key(
+    server, make_settings, signed_url
+):
+    server.answers = [(201, {}, POSTED)]
+    seal = seals.seal_of(KEYS[:1])
+    agent = make_settings(signal_url=signed_url(server.url), seal=seal)
+    MessageSignal.from_inputs(Inputs("c1", {}), lambda: agent).send({"a": "s3cret"})
+    body = posted(server)[1]["body"]
+    assert parse(seal.unseal(body)) == Result("the-channel", "c1", {"a": "s3cret"})
+    assert "s3cret" not in json.dumps(body)
+
+
+def test_on_its_own_queue_a_result_is_sealed_with_the_first_key_of_the_input(
+    server, make_settings, signed_url
+):
+    server.answers = [(201, {}, POSTED)]
+    agent = make_settings(seal=seals.seal_of(KEYS[:1]))
+    keys = seals.text_of(KEYS[1:])
+    values = own_queue(signed_url(server.url, "own-queue"), deploy_seal_keys=keys)
+    MessageSignal.from_inputs(Inputs("c1", values), lambda: agent).send({"a": 1})
+    body = posted(server)[1]["body"]
+    assert parse(seals.seal_of(KEYS[1:2]).unseal(body)) == Result("own-channel", "c1", {"a": 1})
+
+
+@pytest.mark.parametrize("more", [{}, {"deploy_seal_keys": None}, {"deploy_seal_keys": ""}])
+def test_an_own_queue_without_a_key_gets_it_in_the_clear(server, make_settings, signed_url, more):
+    server.answers = [(201, {}, POSTED)]
+    agent = make_settings(seal=seals.seal_of(KEYS[:1]))
+    values = own_queue(signed_url(server.url, "own-queue"), **more)
+    MessageSignal.from_inputs(Inputs("c1", values), lambda: agent).send({"a": 1})
+    assert parse(posted(server)[1]["body"]) == Result("own-channel", "c1", {"a": 1})
+
+
+@pytest.mark.parametrize("keys", ["s3cret", f"{KEYS[0].reveal()},s3cret", ["s3cret"], 7])
+def test_a_seal_key_that_is_none_is_refused_without_quoting_it(make_settings, signed_url, keys):
+    values = own_queue(signed_url(), deploy_seal_keys=keys)
+    with pytest.raises(UnusableConfig, match="input deploy_seal_keys") as caught:
+        MessageSignal.from_inputs(Inputs("c1", values), make_settings)
+    assert "s3cret" not in str(caught.value)
+    assert KEYS[0].reveal() not in str(caught.value)
+
+
+def test_the_repr_shows_no_key(make_settings, signed_url):
+    values = own_queue(signed_url(), deploy_seal_keys=KEYS[0].reveal())
+    signal = MessageSignal.from_inputs(Inputs("c1", values), make_settings)
+    assert KEYS[0].reveal() not in repr(signal)
 
 
 class Zaqar:
