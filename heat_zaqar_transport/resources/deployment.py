@@ -233,6 +233,7 @@ class ChannelDeployment(QueueOwner):
             context=self.context,
             rpc=self.rpc_client(),
             deployments=lambda: receive.deployments_of(self.context, server_id),
+            exists=functools.partial(receive.config_exists, self.context),
             # Credentials are the server resource's business, which is told first.
             answer=lambda _: self._restore(),
             acknowledge=acknowledge,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from heat.common import exception
 from heat.common.context import RequestContext
 from heat.db import api as db_api
 from heat.rpc import api as rpc_api
@@ -49,6 +50,18 @@ def deployments_of(context: RequestContext, server_id: str) -> list[Deployment]:
     ]
 
 
+def config_exists(context: RequestContext, config_id: str) -> bool:
+    """Tell whether the project has a config, be it of whichever server's deployment.
+
+    Heat deletes a derived config when the next one takes its place.
+    """
+    try:
+        db_api.software_config_get(context, config_id)
+    except exception.NotFound:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Swept:
     """What came of a look into the queue.
@@ -72,6 +85,7 @@ class Receiver:
             could not see the deployments.
         rpc: Heat's engine client.
         deployments: Lists the deployments that this queue may answer for.
+        exists: Tells whether there is a config, be it of whichever deployment.
         answer: Sends the present snapshot again, for a hello.
         acknowledge: Tells the server that a result has been read; `None`: it has no
             queue to be told by, and expects nothing.
@@ -82,6 +96,7 @@ class Receiver:
     context: RequestContext
     rpc: EngineClient
     deployments: Callable[[], Iterable[Deployment]]
+    exists: Callable[[str], bool]
     answer: Callable[[Hello], None]
     acknowledge: Callable[[Ack], None] | None = None
     seal: Seal = NO_SEAL
@@ -173,7 +188,9 @@ class Receiver:
         for deployment in self.deployments():
             if deployment[rpc_api.SOFTWARE_DEPLOYMENT_CONFIG_ID] == result.config_id:
                 return self._signal(deployment[rpc_api.SOFTWARE_DEPLOYMENT_ID], result)
-        LOG.info("Channel %s: late or foreign result, ignored", self.channel)
+        if self.exists(result.config_id):
+            return self._refused("its result is of a deployment that is not this server's")
+        LOG.info("Channel %s: late result, ignored", self.channel)
         return None
 
     def _signal(self, deployment_id: str, result: Result) -> str | None:

@@ -361,6 +361,7 @@ class ChannelServer(QueueOwner):
             context=self.context,
             rpc=self.rpc_client(),
             deployments=lambda: receive.deployments_of(self.context, self.resource_id),
+            exists=functools.partial(receive.config_exists, self.context),
             answer=self._answer,
             acknowledge=functools.partial(publish.acknowledge, channel, credentials.to_server),
             seal=credentials.from_server,
