@@ -196,6 +196,7 @@ class Engine:
             deployments=lambda: [
                 {"id": name, "config_id": each.config_id} for name, each in self.deployments.items()
             ],
+            exists=lambda config_id: False,  # a config goes when the next one comes
             answer=lambda hello: self.publish(),
             acknowledge=self.acknowledge,
             seal=SEAL,

@@ -55,6 +55,7 @@ def receiver(engine, answered, acked):
         context=None,
         rpc=engine,
         deployments=lambda: [{"id": "d0", "config_id": "c0"}, {"id": "d1", "config_id": "c1"}],
+        exists=lambda config_id: config_id in ("c0", "c1", "of-another-server"),
         answer=answered.append,
         acknowledge=acked.append,
     )
@@ -94,6 +95,16 @@ def test_a_result_of_an_earlier_action_changes_nothing_and_is_acked(receiver, en
     assert receiver.notified(result("c1-of-before"), queue) == []
     assert engine.signals == []
     assert acked == [Ack(CHANNEL, "c1-of-before", 1)]
+
+
+def test_a_result_of_another_servers_deployment_is_refused_told_and_acked(
+    receiver, engine, acked, queue, caplog
+):
+    (said,) = receiver.notified(result("of-another-server"), queue)
+    assert "a deployment that is not this server's" in said
+    assert "a deployment that is not this server's" in caplog.text
+    assert engine.signals == []
+    assert acked == [Ack(CHANNEL, "of-another-server", 1)]
 
 
 def test_a_second_result_makes_no_second_event_and_is_acked(receiver, engine, acked, queue):
