@@ -46,8 +46,10 @@ class KnownCredentials:
     @property
     def to_server(self) -> Seal:
         """What seals for the server, and opens nothing that it could not."""
-        told = self.by_name.get(self.told or "")
-        return seals.seal_of(told.seal_keys[:1]) if told else NO_SEAL
+        latest = max(self.by_name.values(), key=lambda each: each.renew_at, default=None)
+        # Whatever has become of what it told: never in the clear.
+        chosen = self.by_name.get(self.told or "") or latest
+        return seals.seal_of(chosen.seal_keys[:1]) if chosen else NO_SEAL
 
     @property
     def from_server(self) -> Seal:

@@ -12,6 +12,11 @@ _ZAQAR_MAX_MESSAGE_TTL = 1209600
 
 _YEAR_S = 365 * 86400
 
+# Seconds that an engine's own pre-signed URLs, which never leave Heat's encrypted data, and
+# Zaqar's subscriptions are good for. They are renewed with a server's credentials; but a
+# server may be off for years, and its stack be updated all the same.
+ENGINE_LIFETIME_S = 10 * _YEAR_S
+
 # Values of server_credentials.
 WEBSOCKET, ALWAYS, NEVER = "websocket", "always", "never"
 

@@ -43,7 +43,7 @@ class QueueOwner(resource.Resource):
         name = channels.new_name("hz-s")
         notify_url = Secret(self._get_ec2_signed_url(never_expire=True))
         queue = self._open_as_owner(name, self._endpoint_of_engine())
-        queue.subscribe(notify_url.reveal(), options.get().channel_lifetime)
+        queue.subscribe(notify_url.reveal(), options.ENGINE_LIFETIME_S)
         return channels.SignalQueue(
             channel=channels.new_name("hz-c"),
             engine_url=self._sign_for_engine(name),
@@ -105,7 +105,7 @@ class QueueOwner(resource.Resource):
     def renewed_signal(self, signal: channels.SignalQueue) -> channels.SignalQueue:
         """Return a signal queue with a new URL for the engine, and have Zaqar call on."""
         queue = self._open_as_owner(signal.queue_name, self._endpoint_of_engine())
-        queue.prolong(signal.notify_url.reveal(), options.get().channel_lifetime)
+        queue.prolong(signal.notify_url.reveal(), options.ENGINE_LIFETIME_S)
         return replace(signal, engine_url=self._sign_for_engine(signal.queue_name))
 
     def change_password(self, password: Secret) -> None:
@@ -117,16 +117,21 @@ class QueueOwner(resource.Resource):
         self.password = password.reveal()
 
     def _sign_for_engine(self, name: str) -> QueueUrl:
-        return self._sign(name, channels.ENGINE_PATHS, channels.ENGINE_METHODS)
+        methods, lifetime_s = channels.ENGINE_METHODS, options.ENGINE_LIFETIME_S
+        return self._sign(name, channels.ENGINE_PATHS, methods, lifetime_s)
 
     def _sign_for_server(self, name: str, methods: Iterable[str]) -> QueueUrl:
-        return self._sign(name, channels.SERVER_PATHS, methods).at(self._endpoint_of_servers())
+        lifetime_s = options.get().channel_lifetime
+        url = self._sign(name, channels.SERVER_PATHS, methods, lifetime_s)
+        return url.at(self._endpoint_of_servers())
 
-    def _sign(self, name: str, paths: Iterable[str], methods: Iterable[str]) -> QueueUrl:
+    def _sign(
+        self, name: str, paths: Iterable[str], methods: Iterable[str], lifetime_s: int
+    ) -> QueueUrl:
         """Return access to a queue: what Zaqar signs, or else the stack user's password."""
         queue = self._open_as_owner(name, self._endpoint_of_engine())
         try:
-            return queue.sign(paths, methods, options.get().channel_lifetime)
+            return queue.sign(paths, methods, lifetime_s)
         except queues.SigningOff as exc:
             if options.get().server_credentials == options.NEVER:
                 raise exception.Error(

@@ -198,7 +198,7 @@ def _subscribe_again(channel: Channel, webhook: Webhook | None) -> None:
     subscribe_signals(channel.signal)
     if webhook is not None and webhook.url is not None:
         queue = open_as_engine(channel.engine_metadata_url)
-        queue.subscribe(webhook.url, options.get().channel_lifetime, PUSH_OPTIONS)
+        queue.subscribe(webhook.url, options.ENGINE_LIFETIME_S, PUSH_OPTIONS)
 
 
 def subscribe_signals(signal: SignalQueue) -> None:
@@ -208,7 +208,7 @@ def subscribe_signals(signal: SignalQueue) -> None:
         TransportError: It does not.
     """
     url = signal.notify_url.reveal()
-    open_as_engine(signal.engine_url).subscribe(url, options.get().channel_lifetime)
+    open_as_engine(signal.engine_url).subscribe(url, options.ENGINE_LIFETIME_S)
 
 
 def _reading(row: models.Resource) -> ServerRow:

@@ -127,7 +127,7 @@ class ChannelServer(QueueOwner):
         webhook = self._webhook()
         if webhook is not None and webhook.url:
             queue = self._open_as_owner(channel.queue_names[0], self._endpoint_of_engine())
-            queue.prolong(webhook.url, options.get().channel_lifetime, PUSH_OPTIONS)
+            queue.prolong(webhook.url, options.ENGINE_LIFETIME_S, PUSH_OPTIONS)
 
     def _note_told(self, name: str | None) -> None:
         """Take notice of the credentials that a server tells of: it has no others, perhaps."""
@@ -301,7 +301,7 @@ class ChannelServer(QueueOwner):
         if webhook.url:
             queue.unsubscribe(webhook.url)
         if url:
-            queue.subscribe(url, options.get().channel_lifetime, PUSH_OPTIONS)
+            queue.subscribe(url, options.ENGINE_LIFETIME_S, PUSH_OPTIONS)
         called = channels.Webhook(webhook.path, url)
         self.data_set(channels.WEBHOOK_KEY, called.serialize(), redact=True)
 
@@ -337,7 +337,11 @@ class ChannelServer(QueueOwner):
     # Server to Heat.
 
     def handle_signal(self, details: object = None) -> str:
-        """Take a message that Zaqar's notifier delivered.
+        """Take a message that Zaqar's notifier delivered, or an operator's call for help.
+
+        Args:
+            details: The notification; nothing: an operator wants the server to have what it
+                needs, also while an update waits for it.
 
         Returns:
             A sentence for the event list.
@@ -348,6 +352,10 @@ class ChannelServer(QueueOwner):
         channel = self.channel()
         if channel is None:
             raise resource.NoActionRequired(self.name, "the server has no channel")
+        if not details:
+            self._renew_credentials()
+            self.restore()
+            return "the queue holds what the server needs"
         queue = open_as_engine(channel.signal.engine_url)
         said = self._receiver(channel).notified(receive.unwrapped(details), queue)
         if not said:

@@ -7,6 +7,7 @@ import time
 import pytest
 import redis
 
+from support.ends import Ends
 from support.fault_proxy import wait_done
 from support.rig import LONGEST_S, Rig, wait_until
 
@@ -36,6 +37,7 @@ def test_redis_is_flushed_while_nothing_happens(cloud, site, push):
     if push == "websocket":
         # Its agents cannot notice and look once an hour; docs/operators.md says to do this.
         cloud.restart_service("zaqar-websocket")
+    wait_until(Ends(rig.options).found, LONGEST_S, "the queue to be filled again")
     rig.update("after the flush", 60)
     rig.settled()
     # And Zaqar tells of results again: nobody has to look for them.
@@ -133,4 +135,20 @@ def test_the_engine_dies_between_its_database_and_the_ack(cloud, rig, proxy):
     cloud.start_service("heat-engine")
     rig.settled()
     assert rig.runs("recorded") == 1
+    mended(rig, "after that")
+
+
+def test_the_engine_dies_after_the_ack(cloud, rig, proxy):
+    """What is acked is recorded: nobody sends it again."""
+    who = lambda request: not request.by_server  # noqa: E731
+    rig.start_update("acked")
+    rig.wait_run()
+    with proxy.rule("hang after", "POST", rig.metadata_queue, who=who) as rule:
+        wait_done(rule, 1, LONGEST_S)
+        rig.settled()
+        cloud.kill_service("heat-engine")
+    cloud.start_service("heat-engine")
+    deployment_id = rig.stack.resource("deployment").physical_resource_id
+    recorded = rig.site.heat.software_deployments.get(deployment_id)
+    assert recorded.output_values["deploy_stdout"] == "did acked\n"
     mended(rig, "after that")
