@@ -197,3 +197,18 @@ def test_a_refusal_to_prolong_is_one_of_ours(zaqar, queue):
     zaqar.answer = (403, b"{}")
     with pytest.raises(AccessRefused, match="subscribe to queue q"):
         queue.prolong("http://heat/signal", 1000)
+
+
+def test_a_zaqar_without_a_key_to_sign_with_is_known_by_its_words(zaqar, queue):
+    zaqar.answer = (400, b"""{"title": "x", "description": "The `key` can't be None"}""")
+    with pytest.raises(queues.SigningOff):
+        queue.sign(["messages"], ["GET"], 60)
+    zaqar.answer = (400, b'{"title": "x", "description": "Invalid paths"}')
+    with pytest.raises(RequestRefused) as refusal:
+        queue.sign(["messages"], ["GET"], 60)
+    assert not isinstance(refusal.value, queues.SigningOff)
+
+
+def test_a_url_of_no_known_kind_is_a_mistake_of_ours():
+    with pytest.raises(TypeError, match="object"):
+        queues.open_url(object())

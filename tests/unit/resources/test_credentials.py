@@ -106,6 +106,12 @@ def test_a_server_that_has_the_next_ones_opens_what_is_sealed_with_those_before(
     assert seals.seal_of(SECOND.seal_keys).unseal(body) == BODY
 
 
+def test_nothing_is_told_in_the_clear_because_a_name_is_lost():
+    seal = KnownCredentials({"a": FIRST, "b": SECOND}, "hz-k-lost").to_server
+    latest = max(FIRST, SECOND, key=lambda each: each.renew_at)
+    assert seals.seal_of(latest.seal_keys[:1]).unseal(seal.seal(BODY)) == BODY
+
+
 @pytest.mark.parametrize("told", [FIRST, SECOND, None])
 def test_whatever_the_server_may_have_sealed_with_is_opened(told):
     seal = known(FIRST, SECOND, told=told).from_server

@@ -3,12 +3,14 @@
 from types import SimpleNamespace
 
 import pytest
+from heat.common import exception
 
+from heat_zaqar_transport import queues
 from heat_zaqar_transport.resources import options, owner
 from heat_zaqar_transport.resources.channel import Channel, SignalQueue
 from heat_zaqar_transport.resources.owner import QueueOwner, renewal_time
 from heat_zaqar_transport.resources.transports import SERVER, Catalog
-from heat_zaqar_transport.wire import Secret, SignedUrl
+from heat_zaqar_transport.wire import KeystoneUrl, Secret, SignedUrl
 
 WITH_ZAQAR = Catalog(messaging=True, object_store=False, cfn=True)
 WITHOUT = Catalog(messaging=False, object_store=False, cfn=True)
@@ -151,7 +153,7 @@ def test_a_renewed_channel_is_the_same_and_zaqar_calls_on():
     assert renewed.signal.notify_url == SIGNAL.notify_url
     assert renewed.signal.engine_url.methods == ("GET", "POST", "DELETE")
     assert renewed.engine_metadata_url.methods == ("GET", "POST", "DELETE")
-    assert issuer.prolonged == [("hz-s-1", "http://heat/signal", 1000)]
+    assert issuer.prolonged == [("hz-s-1", "http://heat/signal", options.ENGINE_LIFETIME_S)]
 
 
 @pytest.mark.parametrize("sealed", [True, False])
@@ -164,7 +166,7 @@ def test_a_queue_of_a_deployments_own_keeps_its_key(operator, sealed):
     renewed = issuer.renewed_own_queue(own)
     assert (renewed.seal_key, renewed.renew_at) == (own.seal_key, 5800)
     assert renewed.server_url == url("hz-s-1", "POST")
-    assert issuer.prolonged == [("hz-s-1", "http://heat/signal", 2000)]
+    assert issuer.prolonged == [("hz-s-1", "http://heat/signal", options.ENGINE_LIFETIME_S)]
 
 
 class Keystone:
@@ -195,3 +197,70 @@ def test_a_password_that_keystone_does_not_take_stays():
     with pytest.raises(ZeroDivisionError):
         QueueOwner.change_password(user, Secret("next"))
     assert user.password == "of-before"
+
+
+# A Zaqar that has no key to sign with.
+
+
+class Unsigning:
+    """A resource as far as it makes access to queues, with a Zaqar that does not sign."""
+
+    password = "of-the-stack-user"
+    stack = SimpleNamespace(stack_user_project_id="p")
+
+    def _open_as_owner(self, name, endpoint):
+        def sign(paths, methods, lifetime_s):
+            raise queues.SigningOff("sign", "no key")
+
+        return SimpleNamespace(sign=sign)
+
+    def _endpoint_of_engine(self):
+        return "http://internal"
+
+    def _endpoint_of_servers(self):
+        return "http://public"
+
+    def _auth_url_of_servers(self):
+        return "http://keystone"
+
+    def _get_user_id(self):
+        return "u"
+
+    _as_stack_user = QueueOwner._as_stack_user
+    _sign = QueueOwner._sign
+    _sign_for_engine = QueueOwner._sign_for_engine
+    _sign_for_server = QueueOwner._sign_for_server
+    issue_credentials = QueueOwner.issue_credentials
+
+
+@pytest.fixture
+def unsigning(operator):
+    operator.server_credentials = options.WEBSOCKET
+    owner._warn_once.cache_clear()
+    return Unsigning()
+
+
+def test_a_stack_user_takes_the_place_of_a_signature(unsigning):
+    user = ("p", "http://keystone", "u", Secret("of-the-stack-user"))
+    assert unsigning._sign_for_engine("hz-m-1") == KeystoneUrl("http://internal", "hz-m-1", *user)
+    assert unsigning._sign_for_server("hz-s-1", ["POST"]) == KeystoneUrl(
+        "http://public", "hz-s-1", *user
+    )
+
+
+def test_the_missing_key_is_told_once(unsigning, caplog):
+    unsigning.issue_credentials(CHANNEL)
+    assert caplog.text.count("secret_key in zaqar.conf is not set") == 1
+
+
+def test_a_password_that_urls_hold_is_not_changed(unsigning):
+    first = unsigning.issue_credentials(CHANNEL)
+    second = unsigning.issue_credentials(CHANNEL, first)
+    assert second.password == first.password == Secret("of-the-stack-user")
+    assert second.seal_keys[0] != first.seal_keys[0]
+
+
+def test_who_allows_neither_is_told_so(unsigning, operator):
+    operator.server_credentials = options.NEVER
+    with pytest.raises(exception.Error, match="secret_key.*server_credentials = never"):
+        unsigning._sign_for_engine("hz-m-1")

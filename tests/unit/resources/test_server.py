@@ -247,7 +247,7 @@ def test_with_the_credentials_zaqars_calls_of_the_server_are_prolonged(at):
     row = at(Row(FIRST, told=FIRST), 400)
     row.stored[WEBHOOK_KEY] = Webhook("/p", "http://server/p").serialize()
     row._renew_credentials()
-    called = ("prolonged", "http://server/p", LIFETIME_S, PUSH_OPTIONS)
+    called = ("prolonged", "http://server/p", options.ENGINE_LIFETIME_S, PUSH_OPTIONS)
     assert row.did == ["urls renewed", called]
 
 
@@ -300,6 +300,18 @@ def test_a_hello_is_answered_with_all_that_the_server_lacks(at):
     row = at(Row(second, FIRST, told=FIRST), 400)
     row._answer(Hello("hz-c-1", "credentials", 7, "hz-k-2"))
     assert row.did == ["password s3cret-2", "told hz-k-2", "urls renewed", "restored"]
+
+
+@pytest.mark.parametrize("details", [None, {}])
+def test_a_signal_without_content_has_the_server_given_all_that_it_needs(details):
+    did = []
+    called = SimpleNamespace(
+        channel=lambda: CHANNEL,
+        _renew_credentials=lambda: did.append("renewed"),
+        restore=lambda: did.append("restored"),
+    )
+    assert "queue holds" in server.ChannelServer.handle_signal(called, details)
+    assert did == ["renewed", "restored"]
 
 
 def test_a_channel_is_made_once_with_credentials_that_count_as_told():
