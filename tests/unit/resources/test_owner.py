@@ -262,5 +262,5 @@ def test_a_password_that_urls_hold_is_not_changed(unsigning):
 
 def test_who_allows_neither_is_told_so(unsigning, operator):
     operator.server_credentials = options.NEVER
-    with pytest.raises(exception.Error, match="secret_key.*server_credentials = never"):
+    with pytest.raises(exception.Error, match=r"secret_key.*server_credentials = never"):
         unsigning._sign_for_engine("hz-m-1")
