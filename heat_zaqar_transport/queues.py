@@ -21,7 +21,9 @@ from zaqarclient import errors as zaqar_errors
 from zaqarclient.queues.v2 import client as zaqar_client
 from zaqarclient.transport import http as zaqar_http
 
+from heat_zaqar_transport.listing import METADATA, Window
 from heat_zaqar_transport.wire import QueuedMessage, SignedUrl
+from heat_zaqar_transport.wire.bounds import quoted
 from heat_zaqar_transport.wire.errors import (
     AccessRefused,
     RequestRefused,
@@ -53,6 +55,19 @@ PUSH_OPTIONS: Mapping[str, Any] = {
     },
 }
 
+# Characters of an error's text that are told on.
+_ERROR_CHARS = 1000
+
+# What python-zaqarclient stumbles over when an answer is not what Zaqar's are.
+_UNREADABLE = (
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+
 _STATUS_ACCESS = frozenset({401, 403, 404})
 _STATUS_TOO_MANY = 429
 
@@ -64,7 +79,7 @@ class MessageQueue(Protocol):
         """Post one message and return its id."""
 
     def fetch(self) -> list[QueuedMessage]:
-        """List every message, oldest first; none is an empty list."""
+        """List what of the queue is in its window, oldest first; none is an empty list."""
 
     def peek(self) -> list[QueuedMessage]:
         """List the oldest messages, a page of them, in one request."""
@@ -80,8 +95,9 @@ class Queue:
     Each method may raise any `TransportError`.
     """
 
-    def __init__(self, client: zaqar_client.Client, name: str) -> None:
+    def __init__(self, client: zaqar_client.Client, name: str, window: Window = METADATA) -> None:
         self._client = client
+        self._window = window
         self.name = name
         # auto_create only costs an object here: it makes no request.
         self._queue = client.queue(name, auto_create=False)
@@ -104,18 +120,21 @@ class Queue:
             return str(answer["resources"][0].rsplit("/", 1)[-1])
 
     def fetch(self) -> list[QueuedMessage]:
-        """List every message, oldest first, without changing anything."""
+        """List what is in the window, oldest first, without changing anything."""
         with translated(f"list queue {self.name}"):
-            found: dict[str, QueuedMessage] = {}
-            # echo: our own posts too; without it Zaqar hides what this Client-ID posted.
-            # A page may be short of what is expired, so that only an empty one
-            # is the last; and Zaqar's Redis store, asked for what follows the queue's
-            # first message, lists that one again, for ever.
-            for message in self._queue.messages(echo=True, limit=PAGE_SIZE).stream():
-                if message.id in found:
-                    break
-                found[message.id] = _queued(message)
-            return list(found.values())
+            return self._window.of(self._listed())
+
+    def _listed(self) -> Iterator[QueuedMessage]:
+        found: set[str] = set()
+        # echo: our own posts too; without it Zaqar hides what this Client-ID posted.
+        # A page may be short of what is expired, so that only an empty one
+        # is the last; and Zaqar's Redis store, asked for what follows the queue's
+        # first message, lists that one again, for ever.
+        for message in self._queue.messages(echo=True, limit=PAGE_SIZE).stream():
+            if message.id in found:
+                return
+            found.add(message.id)
+            yield _queued(message)
 
     def peek(self) -> list[QueuedMessage]:
         """List the oldest messages, at most 20, in one request and without changing anything."""
@@ -196,7 +215,11 @@ class Queue:
 
 
 def open_signed(
-    url: SignedUrl, *, timeout_s: float = DEFAULT_TIMEOUT_S, verify: bool | str = True
+    url: SignedUrl,
+    *,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    verify: bool | str = True,
+    window: Window = METADATA,
 ) -> Queue:
     """Open a queue by a pre-signed URL: no Keystone, and only what was signed.
 
@@ -204,6 +227,7 @@ def open_signed(
         url: Says the endpoint, the queue and what may be done with it.
         timeout_s: Seconds to wait for each answer.
         verify: True: the CAs of requests; a path: that CA bundle.
+        window: What `fetch` lists of it.
     """
     options = {
         "paths": url.paths,
@@ -213,7 +237,8 @@ def open_signed(
         "os_project_id": url.project_id,
     }
     conf = {"auth_opts": {"backend": "signed-url", "options": options}}
-    return Queue(_Client(url.endpoint, conf, timeout_s=timeout_s, verify=verify), url.queue)
+    client = _Client(url.endpoint, conf, timeout_s=timeout_s, verify=verify)
+    return Queue(client, url.queue, window)
 
 
 def open_with_token(
@@ -364,7 +389,7 @@ def translated(
     except (zaqar_errors.ZaqarError, keystone_errors.HttpError, _UnexpectedStatus) as exc:
         code = int(getattr(exc, "code", 0) or getattr(exc, "http_status", 0))
         raise _error_of(code, special or {})(operation, _one_line(exc)) from exc
-    except (requests.JSONDecodeError, KeyError, IndexError, TypeError) as exc:
+    except (requests.JSONDecodeError, *_UNREADABLE) as exc:
         raise ServiceFailed(operation, f"unreadable answer ({type(exc).__name__})") from exc
     except (requests.RequestException, keystone_errors.ConnectionError) as exc:
         raise Unreachable(operation, _one_line(exc)) from exc
@@ -387,8 +412,8 @@ def _error_of(
 
 
 def _one_line(exc: Exception) -> str:
-    return " ".join(str(exc).split())
+    return quoted(" ".join(str(exc).split()), _ERROR_CHARS)
 
 
 def _queued(message: Any) -> QueuedMessage:
-    return QueuedMessage(message.id, message.body, int(message.age), int(message.ttl))
+    return QueuedMessage(str(message.id), message.body, int(message.age), int(message.ttl))
