@@ -1,36 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Zaqar queues: the one adapter over python-zaqarclient.
 
-Whatever goes wrong below comes out as one of `wire.errors.TransportError`'s classes,
-translated here and nowhere else. Three habits of python-zaqarclient 4.7 are mended on
+Whatever goes wrong below comes out as one of `wire.errors.TransportError`'s classes, by
+answers.py. Three habits of python-zaqarclient 4.7 are mended on
 the way: it waits without limit for an answer, it opens a new connection for every
 request, and it takes a status it does not know (413, 429, 502, 504, ...) for success.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http.client import RemoteDisconnected
 from typing import Any, Protocol
 
 import requests
-from keystoneauth1 import exceptions as keystone_errors
 from keystoneauth1.session import Session
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ProtocolError
-from zaqarclient import errors as zaqar_errors
 from zaqarclient.queues.v2 import client as zaqar_client
 from zaqarclient.transport import http as zaqar_http
 
-from heat_zaqar_transport.listing import METADATA, Window
+from heat_zaqar_transport.answers import UnexpectedStatus, translated
+from heat_zaqar_transport.listing import METADATA
 from heat_zaqar_transport.wire import QueuedMessage, SignedUrl
-from heat_zaqar_transport.wire.bounds import quoted
-from heat_zaqar_transport.wire.errors import (
-    AccessRefused,
-    RequestRefused,
-    ServiceFailed,
-    TransportError,
-    Unreachable,
-)
+from heat_zaqar_transport.wire.errors import RequestRefused, TransportError
 from heat_zaqar_transport.wire.secret import Secret
 
 SERVICE_TYPE = "messaging"
@@ -54,22 +46,6 @@ PUSH_OPTIONS: Mapping[str, Any] = {
         "maximum_delay_retries": 0,
     },
 }
-
-# Characters of an error's text that are told on.
-_ERROR_CHARS = 1000
-
-# What python-zaqarclient stumbles over when an answer is not what Zaqar's are.
-_UNREADABLE = (
-    KeyError,
-    IndexError,
-    TypeError,
-    AttributeError,
-    OverflowError,
-    RecursionError,
-)
-
-_STATUS_ACCESS = frozenset({401, 403, 404})
-_STATUS_TOO_MANY = 429
 
 
 class MessageQueue(Protocol):
@@ -95,9 +71,10 @@ class Queue:
     Each method may raise any `TransportError`.
     """
 
-    def __init__(self, client: zaqar_client.Client, name: str, window: Window = METADATA) -> None:
+    def __init__(self, client: zaqar_client.Client, name: str) -> None:
         self._client = client
-        self._window = window
+        # What `fetch` lists.
+        self.window = METADATA
         self.name = name
         # auto_create only costs an object here: it makes no request.
         self._queue = client.queue(name, auto_create=False)
@@ -122,7 +99,7 @@ class Queue:
     def fetch(self) -> list[QueuedMessage]:
         """List what is in the window, oldest first, without changing anything."""
         with translated(f"list queue {self.name}"):
-            return self._window.of(self._listed())
+            return self.window.of(self._listed())
 
     def _listed(self) -> Iterator[QueuedMessage]:
         found: set[str] = set()
@@ -215,11 +192,7 @@ class Queue:
 
 
 def open_signed(
-    url: SignedUrl,
-    *,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
-    verify: bool | str = True,
-    window: Window = METADATA,
+    url: SignedUrl, *, timeout_s: float = DEFAULT_TIMEOUT_S, verify: bool | str = True
 ) -> Queue:
     """Open a queue by a pre-signed URL: no Keystone, and only what was signed.
 
@@ -227,7 +200,6 @@ def open_signed(
         url: Says the endpoint, the queue and what may be done with it.
         timeout_s: Seconds to wait for each answer.
         verify: True: the CAs of requests; a path: that CA bundle.
-        window: What `fetch` lists of it.
     """
     options = {
         "paths": url.paths,
@@ -237,8 +209,7 @@ def open_signed(
         "os_project_id": url.project_id,
     }
     conf = {"auth_opts": {"backend": "signed-url", "options": options}}
-    client = _Client(url.endpoint, conf, timeout_s=timeout_s, verify=verify)
-    return Queue(client, url.queue, window)
+    return Queue(_Client(url.endpoint, conf, timeout_s=timeout_s, verify=verify), url.queue)
 
 
 def open_with_token(
@@ -356,63 +327,14 @@ def _hung_up(exc: requests.ConnectionError) -> bool:
     return isinstance(cause, ProtocolError) and isinstance(cause.args[-1], RemoteDisconnected)
 
 
-class _UnexpectedStatus(Exception):
-    """A status that python-zaqarclient would take for success."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(f"HTTP {code}: {text:.200}")
-        self.code = code
-
-
 def _refuse_unreadable(response: requests.Response, **_: Any) -> None:
     """Check each answer before python-zaqarclient makes light of it."""
     known = zaqar_http.HttpTransport.http_to_zaqar
     if response.status_code >= 300 and response.status_code not in known:
-        raise _UnexpectedStatus(response.status_code, response.reason or "")
+        raise UnexpectedStatus(response.status_code, response.reason or "")
     # A cut or foreign body would come back as "no messages".
     if response.ok and response.content and not isinstance(response.json(), dict):
         raise TypeError("the answer is no JSON object")
-
-
-@contextlib.contextmanager
-def translated(
-    operation: str, special: Mapping[int, type[TransportError]] | None = None
-) -> Iterator[None]:
-    """Turn every error of zaqarclient, keystoneauth and requests into one of ours.
-
-    Args:
-        operation: What is tried, for the error's text.
-        special: Other classes for some HTTP statuses.
-    """
-    try:
-        yield
-    except (zaqar_errors.ZaqarError, keystone_errors.HttpError, _UnexpectedStatus) as exc:
-        code = int(getattr(exc, "code", 0) or getattr(exc, "http_status", 0))
-        raise _error_of(code, special or {})(operation, _one_line(exc)) from exc
-    except (requests.JSONDecodeError, *_UNREADABLE) as exc:
-        raise ServiceFailed(operation, f"unreadable answer ({type(exc).__name__})") from exc
-    except (requests.RequestException, keystone_errors.ConnectionError) as exc:
-        raise Unreachable(operation, _one_line(exc)) from exc
-    except ValueError as exc:  # after requests', some of which are ValueErrors, too
-        raise ServiceFailed(operation, f"unreadable answer ({type(exc).__name__})") from exc
-    except keystone_errors.ClientException as exc:
-        raise RequestRefused(operation, _one_line(exc)) from exc
-
-
-def _error_of(
-    code: int, special: Mapping[int, type[TransportError]]
-) -> Callable[[str, str], TransportError]:
-    if code in special:
-        return special[code]
-    if code in _STATUS_ACCESS:
-        return AccessRefused
-    if code == _STATUS_TOO_MANY or code >= 500:
-        return ServiceFailed
-    return RequestRefused
-
-
-def _one_line(exc: Exception) -> str:
-    return quoted(" ".join(str(exc).split()), _ERROR_CHARS)
 
 
 def _queued(message: Any) -> QueuedMessage:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from heat_zaqar_transport.listing import METADATA, Window
+from heat_zaqar_transport.listing import METADATA
 from heat_zaqar_transport.queues import PAGE_SIZE
 from heat_zaqar_transport.wire import Limits, QueuedMessage
 from heat_zaqar_transport.wire.errors import RequestRefused
@@ -37,17 +37,16 @@ class MemoryQueue:
     Args:
         clock: Returns the time in seconds; tests turn it by hand.
         limits: What it takes; `None`: Zaqar's defaults.
-        window: What `fetch` lists.
     """
 
     def __init__(
         self,
         clock: Callable[[], float] = lambda: 0.0,
         limits: Limits | None = None,
-        window: Window = METADATA,
     ) -> None:
         self._clock = clock
-        self._window = window
+        # What `fetch` lists.
+        self.window = METADATA
         self._limits = limits or Limits()
         self._ids = itertools.count(1)
         self._stored: list[_Stored] = []
@@ -66,7 +65,7 @@ class MemoryQueue:
 
     def fetch(self) -> list[QueuedMessage]:
         """List what has not expired and is in the window, oldest first."""
-        return self._window.of(map(self._queued, self._visible()))
+        return self.window.of(map(self._queued, self._visible()))
 
     def peek(self) -> list[QueuedMessage]:
         """List the oldest of them, at most 20."""

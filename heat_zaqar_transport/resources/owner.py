@@ -13,7 +13,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from heat_zaqar_transport import queues, seals
-from heat_zaqar_transport.listing import METADATA, SIGNALS, Window
+from heat_zaqar_transport.listing import SIGNALS
 from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, transports
 from heat_zaqar_transport.wire import Secret, SignedUrl
@@ -236,12 +236,13 @@ def engine_verify() -> bool | str:
     return config.get_client_option("zaqar", "ca_file") or True
 
 
-def open_as_engine(url: SignedUrl, window: Window = METADATA) -> queues.Queue:
+def open_as_engine(url: SignedUrl) -> queues.Queue:
     """Open a queue by an engine's own pre-signed URL: one request a call, and no Keystone."""
-    timeout_s = options.get().timeout
-    return queues.open_signed(url, timeout_s=timeout_s, verify=engine_verify(), window=window)
+    return queues.open_signed(url, timeout_s=options.get().timeout, verify=engine_verify())
 
 
 def open_signals(signal: channels.SignalQueue) -> queues.Queue:
     """Open a signal queue as `open_as_engine` does, to take what a server has posted."""
-    return open_as_engine(signal.engine_url, SIGNALS)
+    queue = open_as_engine(signal.engine_url)
+    queue.window = SIGNALS
+    return queue
