@@ -241,9 +241,8 @@ def _comparable(body: object) -> object:
 
 def _few(said: list[str]) -> list[str]:
     """Return no more sentences than the event list shall have of one look."""
-    different = list(dict.fromkeys(said))
-    more = len(different) - MAX_SENTENCES
-    return [*different[:MAX_SENTENCES], f"and {more} more"] if more > 0 else different
+    more = len(said) - MAX_SENTENCES
+    return [*said[:MAX_SENTENCES], f"and {more} more"] if more > 0 else said
 
 
 def _ids_of(gathered: Gathered) -> list[str]:

@@ -74,7 +74,7 @@ def parsed_json(text: bytes) -> object:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise WireFormatError("there is no JSON, or too deep a one") from exc
+        raise WireFormatError("the text holds no JSON, or too deep a one") from exc
     check_depth(value, MAX_DEPTH + 1)  # a change has its document one level deeper
     return value
 
@@ -86,14 +86,14 @@ def check_outputs(outputs: Mapping[str, Any]) -> None:
         outputs: By name.
 
     Raises:
-        WireFormatError: They are too many or too deep, a name is empty or too long, a number
-            is not finite, or the status code is neither a small number nor a short text.
+        WireFormatError: They are too many or too deep, a name is too long, a number is not
+            finite, or the status code is neither a small number nor a short text.
     """
     check_depth([[outputs]])  # as they lie in a body
     if len(outputs) > MAX_OUTPUTS:
         raise WireFormatError(f"there are more than {MAX_OUTPUTS} outputs")
-    if not all(0 < len(name) <= MAX_NAME_CHARS for name in outputs):
-        raise WireFormatError(f"an output's name is empty or over {MAX_NAME_CHARS} characters")
+    if any(len(name) > MAX_NAME_CHARS for name in outputs):
+        raise WireFormatError(f"an output's name is over {MAX_NAME_CHARS} characters")
     _check_status(outputs.get("deploy_status_code"))
     level: list[Any] = list(outputs.values())
     while level:

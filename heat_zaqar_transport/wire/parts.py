@@ -239,6 +239,7 @@ class _Gathering:
     found: list[Found] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     open: dict[PartKey, "_Pile"] = field(default_factory=dict)
+    whole: list[tuple[PartKey, Found]] = field(default_factory=list)
     changes: list[tuple[PartKey, "_Pile", Change]] = field(default_factory=list)
     incomplete: list[tuple[PartKey, tuple[QueuedMessage, ...]]] = field(default_factory=list)
     unpacked_bytes: Counter[str] = field(default_factory=Counter)
@@ -270,6 +271,8 @@ class _Gathering:
                 self.incomplete.append((key, tuple(pile.carriers)))
             elif self.wanted(pile.carriers):
                 self._take(key, pile)
+        places = {key: at for at, key in enumerate(self.open)}
+        self.found += [found for _, found in sorted(self.whole, key=lambda each: places[each[0]])]
         for key, pile, change in self.changes[:MAX_CHANGES]:
             self._apply(key, pile, change)
         return Gathered(tuple(self.found), tuple(self.incomplete), tuple(self.rejected))
@@ -287,7 +290,7 @@ class _Gathering:
         if isinstance(message, Change):
             self.changes.append((key, pile, message))
         else:
-            self.found.append(Found(message, tuple(pile.carriers)))
+            self.whole.append((key, Found(message, tuple(pile.carriers))))
 
     def _apply(self, key: PartKey, pile: "_Pile", change: Change) -> None:
         base = self._base_of(change)

@@ -79,7 +79,7 @@ json_values = st.recursive(
     max_leaves=10,
 )
 values = st.dictionaries(st.text().filter(lambda key: key != "heat-zaqar"), json_values)
-snapshots = st.builds(Snapshot, st.just("ours"), st.integers(min_value=0), values)
+snapshots = st.builds(Snapshot, st.just("ours"), st.integers(0, 2**63 - 1), values)
 results = st.builds(Result, st.just("ours"), st.text(min_size=1), values, st.integers(1, 9))
 limits = st.integers(660, 2000).map(Limits) | st.just(Limits())
 
