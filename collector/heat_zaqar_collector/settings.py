@@ -263,7 +263,7 @@ def from_conf(conf: cfg.ConfigOpts) -> Settings:
         webhook_path=Secret(group.webhook_path) if group.webhook_path else None,
         poll_longest_s=_seconds(group, "poll_longest"),
         state_dir=Path(group.state_dir),
-        signal_ttl_s=group.signal_ttl,
+        signal_ttl_s=int(_seconds(group, "signal_ttl")),
         timeout_s=_seconds(group, "timeout"),
         verify=group.ca_file or True,
         deploy_timeout_s=_seconds(group, "deploy_timeout"),
@@ -296,11 +296,11 @@ def _keystone(group: cfg.ConfigOpts.GroupAttr) -> KeystoneCredentials | None:
 
 
 def _seconds(group: cfg.ConfigOpts.GroupAttr, name: str) -> float:
-    """Return a number of seconds; oslo.config lets "nan" and "inf" pass."""
-    value = float(group[name])
-    if not math.isfinite(value):
+    """Return a number of seconds; oslo.config lets nothing, "nan" and "inf" pass."""
+    value = group[name]
+    if value is None or not math.isfinite(value):
         raise NotConfigured(f"[{GROUP}] {name}", "is no number of seconds")
-    return value
+    return float(value)
 
 
 def _seal(keys: str | None) -> Seal:
