@@ -43,6 +43,7 @@ from support.fuzz import (
     json_values,
     listings,
     mutated,
+    nested,
     raw_sealed,
     sealed_bodies,
     sealed_if_possible,
@@ -104,6 +105,14 @@ def test_what_is_sealed_is_a_body_or_refused(body):
             check(parse(seal.unseal(body)))
         except WireFormatError as exc:
             check_error(exc)
+
+
+@pytest.mark.parametrize("levels", [100, 5000])
+def test_a_version_too_deep_to_be_quoted_is_refused(levels):
+    body = {"heat-zaqar": {"version": nested(levels)}, "sealed": "AAAA"}
+    for seal in (SEAL, NO_SEAL):
+        with pytest.raises(WireFormatError, match=r"nested more than|no key to open"):
+            parse(seal.unseal(body))
 
 
 def look(listed, seal):
