@@ -229,6 +229,9 @@ def load(*paths: Path) -> Settings:
     except cfg.ConfigFilesNotFoundError as exc:
         missing = ", ".join(exc.config_files)
         raise NotConfigured("[zaqar]", f"cannot be read: there is no file {missing}") from exc
+    except UnicodeDecodeError:
+        # Without its cause, which holds the file's text.
+        raise NotConfigured("[zaqar]", "cannot be read: a file is no UTF-8 text") from None
     except (cfg.ConfigFileParseError, cfg.ConfigFileValueError) as exc:
         raise NotConfigured("[zaqar]", f"cannot be read: {without_content(exc)}") from None
 

@@ -80,6 +80,23 @@ def test_whatever_the_configuration_says(text):
             assert str(exc)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"[zaqar]\ntimeout =\n", "timeout"),
+        (b"[zaqar]\nsignal_ttl =\n", "signal_ttl"),
+        (b"[zaqar]\npassword = s3cret\xff\n", "no UTF-8"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_is_told_without_its_text(tmp_path, text, told):
+    path = tmp_path / "agent.conf"
+    path.write_bytes(text)
+    with pytest.raises(NotConfigured, match=told) as caught:
+        agent_settings.load(path)
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
 CONFIG = {
     "id": "c1",
     "name": "n",
