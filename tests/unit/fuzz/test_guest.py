@@ -152,6 +152,13 @@ def test_whatever_the_inputs_are(document):
         assert len(str(exc)) < 400
 
 
+def test_an_id_of_any_length_is_quoted_short():
+    with pytest.raises(HeatZaqarError) as caught:
+        Inputs.parse({"id": "\x1b[2J" + "x" * 5000, "inputs": 1})
+    assert len(str(caught.value)) < 400
+    assert str(caught.value).isprintable()
+
+
 OUTPUTS = {"deploy_stdout": "x" * 3000, "deploy_stderr": "", "deploy_status_code": 0, "a": [1]}
 
 
