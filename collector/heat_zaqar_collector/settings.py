@@ -252,9 +252,18 @@ def from_conf(conf: cfg.ConfigOpts) -> Settings:
     """Turn a parsed configuration into values.
 
     Raises:
-        NotConfigured: A pre-signed URL or a key is not one, or a number of seconds is none.
+        NotConfigured: A pre-signed URL or a key is not one, a number of seconds is none, or a
+            value names an option that there is not.
     """
-    group = conf[GROUP]
+    try:
+        return _settings(conf[GROUP])
+    except (cfg.NoSuchOptError, cfg.TemplateSubstitutionError):
+        # Without the name, which may be the half of a password.
+        problem = "cannot be used: a value names an option with $; a $ of its own is written $$"
+        raise NotConfigured(f"[{GROUP}]", problem) from None
+
+
+def _settings(group: cfg.ConfigOpts.GroupAttr) -> Settings:
     return Settings(
         channel=group.channel or None,
         metadata_url=_signed_url("metadata_url", group.metadata_url),

@@ -105,6 +105,13 @@ def _places(value, path=()):
 
 
 @st.composite
+def damaged(draw, text):
+    """Return a text with a stretch of it replaced, or cut off."""
+    at, length = draw(st.integers(0, len(text))), draw(st.integers(0, 9))
+    return text[:at] + draw(st.sampled_from("[]@%:/,A!=\0é") | texts) + text[at + length :]
+
+
+@st.composite
 def mutated(draw, values):
     """Return one of some values with a few of the values within it replaced, or taken out."""
     whole = [copy.deepcopy(draw(st.sampled_from(values)))]
@@ -113,11 +120,13 @@ def mutated(draw, values):
         holder = whole
         for step in path:
             holder = holder[step]
-        match draw(st.integers(0, 5)):
+        match draw(st.integers(0, 7)):
             case 0 if path:
                 del holder[last]
             case 1 if isinstance(holder, dict):
                 holder[draw(texts)] = draw(hostile)
+            case 2 | 3 if isinstance(holder[last], str):
+                holder[last] = draw(damaged(holder[last]))
             case _:
                 holder[last] = draw(hostile)
     return whole[0]
@@ -138,7 +147,15 @@ def sealed_if_possible(body):
         return body
 
 
-bodies = mutated(BODIES) | hostile
+@st.composite
+def mostly_mutated(draw, values):
+    """Return what is nearly one of some values, and now and then anything."""
+    # Not by `|`: that makes one choice of all that is within.
+    return draw(mutated(values) if draw(st.integers(0, 4)) else hostile)
+
+
+bodies = mostly_mutated(BODIES)
+SEALED_BODIES = [SEAL.seal(each) for each in BODIES if HEADER in each]
 
 
 @st.composite
@@ -164,4 +181,6 @@ def listings(bodies_of):
     )
 
 
-sealed_bodies = bodies.map(sealed_if_possible) | raw_sealed() | bodies
+sealed_bodies = (
+    bodies.map(sealed_if_possible) | raw_sealed() | mostly_mutated(SEALED_BODIES) | bodies
+)

@@ -86,6 +86,11 @@ def test_whatever_the_configuration_says(text):
         (b"[zaqar]\ntimeout =\n", "timeout"),
         (b"[zaqar]\nsignal_ttl =\n", "signal_ttl"),
         (b"[zaqar]\npassword = s3cret\xff\n", "no UTF-8"),
+        (
+            b"[zaqar]\nauth_url = u\nuser_id = u\nproject_id = p\nqueue_id = q\n"
+            b"password = $s3cret\n",
+            "written [$][$]",
+        ),
     ],
 )
 def test_a_configuration_that_cannot_be_used_is_told_without_its_text(tmp_path, text, told):

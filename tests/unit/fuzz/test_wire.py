@@ -38,6 +38,7 @@ from support.fuzz import (
     SEAL,
     bodies,
     bomb,
+    damaged,
     fuzzed,
     hostile,
     json_values,
@@ -105,6 +106,14 @@ def test_what_is_sealed_is_a_body_or_refused(body):
             check(parse(seal.unseal(body)))
         except WireFormatError as exc:
             check_error(exc)
+
+
+@pytest.mark.parametrize("text", ["é", "A", "AAA!", "[", "AA=A", "AAAA", "\ud800", "A\nAA"])
+def test_what_is_no_base64_of_anything_is_refused(text):
+    sealed = {**SEAL.seal(BODIES[0]), "sealed": text}
+    found = gather(queued(sealed, SEAL.seal(part_of(RESULT, "AAAA"))), SEAL)
+    assert len(found.rejected) == 2
+    assert len(gather(queued(part_of(RESULT, text))).rejected) == 1
 
 
 @pytest.mark.parametrize("levels", [100, 5000])
@@ -268,13 +277,7 @@ urls = st.lists(
 ).map("".join)
 
 
-@st.composite
-def damaged_urls(draw):
-    at, length = draw(st.integers(0, len(GOLDEN_URL))), draw(st.integers(0, 9))
-    return GOLDEN_URL[:at] + draw(texts) + GOLDEN_URL[at + length :]
-
-
-@given(urls | damaged_urls() | st.text())
+@given(urls | damaged(GOLDEN_URL) | st.text())
 @fuzzed(300)
 def test_a_signed_url(text):
     try:
