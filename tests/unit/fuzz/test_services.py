@@ -96,6 +96,24 @@ def test_an_answer_too_deep_to_be_read_is_unreadable():
         queue_that_answers((200, b"[" * 100_000)).fetch()
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"messages": "text", "links": []},
+        {"messages": {"a": 1}, "links": []},
+        {"messages": [{"href": 5, "ttl": 1, "age": 1, "body": 1}], "links": []},
+        {"messages": [{**MESSAGE, "age": float("inf")}], "links": []},
+        {"messages": [{**MESSAGE, "age": "old"}], "links": []},
+        {"messages": [{**MESSAGE, "id": [1]}], "links": []},
+        {"messages": [], "links": 5},
+        {"messages": [], "links": ["next"]},
+    ],
+)
+def test_a_list_of_messages_that_is_none_is_unreadable(answer):
+    with pytest.raises(TransportError, match="unreadable answer"):
+        queue_that_answers((200, json.dumps(answer).encode())).fetch()
+
+
 class Socket:
     """A websocket connection that says what the test says, and then closes."""
 
