@@ -164,6 +164,11 @@ def test_an_id_of_any_length_is_quoted_short():
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.parametrize("named", [nested(5000), 5, "", None])
+def test_an_id_that_is_no_text_is_none(named):
+    assert Inputs.parse({"id": named}).which == "without id"
+
+
 OUTPUTS = {"deploy_stdout": "x" * 3000, "deploy_stderr": "", "deploy_status_code": 0, "a": [1]}
 
 
