@@ -164,6 +164,12 @@ def test_an_id_of_any_length_is_quoted_short():
     assert str(caught.value).isprintable()
 
 
+def test_a_name_in_a_log_line_is_short_and_steers_no_terminal():
+    label = configs.parse({**CONFIG, "name": "a\x1b[2J" + "x" * 5000}, 1).label
+    assert label.isprintable()
+    assert len(label) < 300
+
+
 @pytest.mark.parametrize("named", [nested(5000), 5, "", None])
 def test_an_id_that_is_no_text_is_none(named):
     assert Inputs.parse({"id": named}).which == "without id"
