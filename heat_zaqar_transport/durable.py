@@ -57,7 +57,7 @@ def read_json(path: Path) -> Any:
         return None
     except OSError as exc:
         raise StateError(path, exc.strerror) from exc
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise StateError(path, f"not JSON: {exc}") from exc
 
 

@@ -1,35 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Zaqar queues: the one adapter over python-zaqarclient.
 
-Whatever goes wrong below comes out as one of `wire.errors.TransportError`'s classes,
-translated here and nowhere else. Three habits of python-zaqarclient 4.7 are mended on
+Whatever goes wrong below comes out as one of `wire.errors.TransportError`'s classes, by
+answers.py. Three habits of python-zaqarclient 4.7 are mended on
 the way: it waits without limit for an answer, it opens a new connection for every
 request, and it takes a status it does not know (413, 429, 502, 504, ...) for success.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http.client import RemoteDisconnected
 from typing import Any, Protocol
 
 import requests
-from keystoneauth1 import exceptions as keystone_errors
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ProtocolError
-from zaqarclient import errors as zaqar_errors
 from zaqarclient.queues.v2 import client as zaqar_client
 from zaqarclient.transport import http as zaqar_http
 
+from heat_zaqar_transport.answers import UnexpectedStatus, translated
+from heat_zaqar_transport.listing import METADATA
 from heat_zaqar_transport.wire import KeystoneUrl, QueuedMessage, QueueUrl, SignedUrl
-from heat_zaqar_transport.wire.errors import (
-    AccessRefused,
-    RequestRefused,
-    ServiceFailed,
-    TransportError,
-    Unreachable,
-)
+from heat_zaqar_transport.wire.errors import RequestRefused, TransportError
 from heat_zaqar_transport.wire.secret import Secret
 
 SERVICE_TYPE = "messaging"
@@ -54,9 +48,6 @@ PUSH_OPTIONS: Mapping[str, Any] = {
     },
 }
 
-_STATUS_ACCESS = frozenset({401, 403, 404})
-_STATUS_TOO_MANY = 429
-
 
 class MessageQueue(Protocol):
     """What the rest of the project does with a queue; `testing.MemoryQueue` does it too."""
@@ -65,7 +56,7 @@ class MessageQueue(Protocol):
         """Post one message and return its id."""
 
     def fetch(self) -> list[QueuedMessage]:
-        """List every message, oldest first; none is an empty list."""
+        """List what of the queue is in its window, oldest first; none is an empty list."""
 
     def peek(self) -> list[QueuedMessage]:
         """List the oldest messages, a page of them, in one request."""
@@ -83,6 +74,8 @@ class Queue:
 
     def __init__(self, client: zaqar_client.Client, name: str) -> None:
         self._client = client
+        # What `fetch` lists.
+        self.window = METADATA
         self.name = name
         # auto_create only costs an object here: it makes no request.
         self._queue = client.queue(name, auto_create=False)
@@ -105,18 +98,21 @@ class Queue:
             return str(answer["resources"][0].rsplit("/", 1)[-1])
 
     def fetch(self) -> list[QueuedMessage]:
-        """List every message, oldest first, without changing anything."""
+        """List what is in the window, oldest first, without changing anything."""
         with translated(f"list queue {self.name}"):
-            found: dict[str, QueuedMessage] = {}
-            # echo: our own posts too; without it Zaqar hides what this Client-ID posted.
-            # A page may be short of what is expired, so that only an empty one
-            # is the last; and Zaqar's Redis store, asked for what follows the queue's
-            # first message, lists that one again, for ever.
-            for message in self._queue.messages(echo=True, limit=PAGE_SIZE).stream():
-                if message.id in found:
-                    break
-                found[message.id] = _queued(message)
-            return list(found.values())
+            return self.window.of(self._listed())
+
+    def _listed(self) -> Iterator[QueuedMessage]:
+        found: set[str] = set()
+        # echo: our own posts too; without it Zaqar hides what this Client-ID posted.
+        # A page may be short of what is expired, so that only an empty one
+        # is the last; and Zaqar's Redis store, asked for what follows the queue's
+        # first message, lists that one again, for ever.
+        for message in self._queue.messages(echo=True, limit=PAGE_SIZE).stream():
+            if message.id in found:
+                return
+            found.add(message.id)
+            yield _queued(message)
 
     def peek(self) -> list[QueuedMessage]:
         """List the oldest messages, at most 20, in one request and without changing anything."""
@@ -388,64 +384,15 @@ def _hung_up(exc: requests.ConnectionError) -> bool:
     return isinstance(cause, ProtocolError) and isinstance(cause.args[-1], RemoteDisconnected)
 
 
-class _UnexpectedStatus(Exception):
-    """A status that python-zaqarclient would take for success."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(f"HTTP {code}: {text:.200}")
-        self.code = code
-
-
 def _refuse_unreadable(response: requests.Response, **_: Any) -> None:
     """Check each answer before python-zaqarclient makes light of it."""
     known = zaqar_http.HttpTransport.http_to_zaqar
     if response.status_code >= 300 and response.status_code not in known:
-        raise _UnexpectedStatus(response.status_code, response.reason or "")
+        raise UnexpectedStatus(response.status_code, response.reason or "")
     # A cut or foreign body would come back as "no messages".
     if response.ok and response.content and not isinstance(response.json(), dict):
         raise TypeError("the answer is no JSON object")
 
 
-@contextlib.contextmanager
-def translated(
-    operation: str, special: Mapping[int, type[TransportError]] | None = None
-) -> Iterator[None]:
-    """Turn every error of zaqarclient, keystoneauth and requests into one of ours.
-
-    Args:
-        operation: What is tried, for the error's text.
-        special: Other classes for some HTTP statuses.
-    """
-    try:
-        yield
-    except (zaqar_errors.ZaqarError, keystone_errors.HttpError, _UnexpectedStatus) as exc:
-        code = int(getattr(exc, "code", 0) or getattr(exc, "http_status", 0))
-        raise _error_of(code, special or {})(operation, _one_line(exc)) from exc
-    except (requests.JSONDecodeError, KeyError, IndexError, TypeError) as exc:
-        raise ServiceFailed(operation, f"unreadable answer ({type(exc).__name__})") from exc
-    except (requests.RequestException, keystone_errors.ConnectionError) as exc:
-        raise Unreachable(operation, _one_line(exc)) from exc
-    except ValueError as exc:  # after requests', some of which are ValueErrors, too
-        raise ServiceFailed(operation, f"unreadable answer ({type(exc).__name__})") from exc
-    except keystone_errors.ClientException as exc:
-        raise RequestRefused(operation, _one_line(exc)) from exc
-
-
-def _error_of(
-    code: int, special: Mapping[int, type[TransportError]]
-) -> Callable[[str, str], TransportError]:
-    if code in special:
-        return special[code]
-    if code in _STATUS_ACCESS:
-        return AccessRefused
-    if code == _STATUS_TOO_MANY or code >= 500:
-        return ServiceFailed
-    return RequestRefused
-
-
-def _one_line(exc: Exception) -> str:
-    return " ".join(str(exc).split())
-
-
 def _queued(message: Any) -> QueuedMessage:
-    return QueuedMessage(message.id, message.body, int(message.age), int(message.ttl))
+    return QueuedMessage(str(message.id), message.body, int(message.age), int(message.ttl))

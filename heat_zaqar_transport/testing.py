@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from heat_zaqar_transport.listing import METADATA
 from heat_zaqar_transport.queues import PAGE_SIZE
 from heat_zaqar_transport.wire import Limits, QueuedMessage
 from heat_zaqar_transport.wire.errors import RequestRefused
@@ -39,9 +40,13 @@ class MemoryQueue:
     """
 
     def __init__(
-        self, clock: Callable[[], float] = lambda: 0.0, limits: Limits | None = None
+        self,
+        clock: Callable[[], float] = lambda: 0.0,
+        limits: Limits | None = None,
     ) -> None:
         self._clock = clock
+        # What `fetch` lists.
+        self.window = METADATA
         self._limits = limits or Limits()
         self._ids = itertools.count(1)
         self._stored: list[_Stored] = []
@@ -59,12 +64,12 @@ class MemoryQueue:
         return stored.id
 
     def fetch(self) -> list[QueuedMessage]:
-        """List every message that has not expired, oldest first."""
-        return [self._queued(each) for each in self._visible()]
+        """List what has not expired and is in the window, oldest first."""
+        return self.window.of(map(self._queued, self._visible()))
 
     def peek(self) -> list[QueuedMessage]:
         """List the oldest of them, at most 20."""
-        return self.fetch()[:PAGE_SIZE]
+        return [self._queued(each) for each in self._visible()[:PAGE_SIZE]]
 
     def delete(self, ids: Iterable[str]) -> None:
         """Delete messages by id; unknown ids do not matter."""

@@ -25,6 +25,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from heat_zaqar_transport.queues import PUSH_OPTIONS
 from heat_zaqar_transport.wire import Secret
+from heat_zaqar_transport.wire.bounds import quoted
 from heat_zaqar_transport.wire.errors import (
     AccessRefused,
     RequestRefused,
@@ -206,7 +207,7 @@ def _translated(operation: str) -> Iterator[None]:
     try:
         yield
     except ConnectionClosed as exc:
-        raise Unreachable(operation, f"the connection was closed ({exc})") from exc
+        raise Unreachable(operation, f"the connection was closed ({quoted(str(exc))})") from exc
     except InvalidURI as exc:
         raise RequestRefused(operation, NO_ADDRESS) from exc
     except TimeoutError as exc:
@@ -214,4 +215,4 @@ def _translated(operation: str) -> Iterator[None]:
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as exc:
         raise ServiceFailed(operation, f"unreadable answer ({type(exc).__name__})") from exc
     except (WebSocketException, OSError) as exc:
-        raise Unreachable(operation, f"{type(exc).__name__}: {exc}") from exc
+        raise Unreachable(operation, f"{type(exc).__name__}: {quoted(str(exc))}") from exc

@@ -229,6 +229,9 @@ def load(*paths: Path) -> Settings:
     except cfg.ConfigFilesNotFoundError as exc:
         missing = ", ".join(exc.config_files)
         raise NotConfigured("[zaqar]", f"cannot be read: there is no file {missing}") from exc
+    except UnicodeDecodeError:
+        # Without its cause, which holds the file's text.
+        raise NotConfigured("[zaqar]", "cannot be read: a file is no UTF-8 text") from None
     except (cfg.ConfigFileParseError, cfg.ConfigFileValueError) as exc:
         raise NotConfigured("[zaqar]", f"cannot be read: {without_content(exc)}") from None
 
@@ -249,9 +252,18 @@ def from_conf(conf: cfg.ConfigOpts) -> Settings:
     """Turn a parsed configuration into values.
 
     Raises:
-        NotConfigured: A pre-signed URL or a key is not one, or a number of seconds is none.
+        NotConfigured: A pre-signed URL or a key is not one, a number of seconds is none, or a
+            value names an option that there is not.
     """
-    group = conf[GROUP]
+    try:
+        return _settings(conf[GROUP])
+    except (cfg.NoSuchOptError, cfg.TemplateSubstitutionError):
+        # Without the name, which may be the half of a password.
+        problem = "cannot be used: a value names an option with $; a $ of its own is written $$"
+        raise NotConfigured(f"[{GROUP}]", problem) from None
+
+
+def _settings(group: cfg.ConfigOpts.GroupAttr) -> Settings:
     return Settings(
         channel=group.channel or None,
         metadata_url=_queue_url("metadata_url", group.metadata_url),
@@ -263,7 +275,7 @@ def from_conf(conf: cfg.ConfigOpts) -> Settings:
         webhook_path=Secret(group.webhook_path) if group.webhook_path else None,
         poll_longest_s=_seconds(group, "poll_longest"),
         state_dir=Path(group.state_dir),
-        signal_ttl_s=group.signal_ttl,
+        signal_ttl_s=int(_seconds(group, "signal_ttl")),
         timeout_s=_seconds(group, "timeout"),
         verify=group.ca_file or True,
         deploy_timeout_s=_seconds(group, "deploy_timeout"),
@@ -296,11 +308,11 @@ def _keystone(group: cfg.ConfigOpts.GroupAttr) -> KeystoneCredentials | None:
 
 
 def _seconds(group: cfg.ConfigOpts.GroupAttr, name: str) -> float:
-    """Return a number of seconds; oslo.config lets "nan" and "inf" pass."""
-    value = float(group[name])
-    if not math.isfinite(value):
+    """Return a number of seconds; oslo.config lets nothing, "nan" and "inf" pass."""
+    value = group[name]
+    if value is None or not math.isfinite(value):
         raise NotConfigured(f"[{GROUP}] {name}", "is no number of seconds")
-    return value
+    return float(value)
 
 
 def _seal(keys: str | None) -> Seal:

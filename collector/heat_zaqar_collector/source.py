@@ -35,6 +35,9 @@ LOG = logging.getLogger(__name__)
 # takes the goodbye back without a word, and an hourly look would be late to notice.
 GOODBYE_LOOK_S = 60.0
 
+# Refused messages of one look that the log names one by one.
+REPORTED = 10
+
 
 @dataclass(frozen=True)
 class Look:
@@ -138,9 +141,11 @@ class Source:
 
     def _report(self, choice: Choice) -> None:
         refused = frozenset(rejection.message_id for rejection in choice.rejected)
-        for rejection in choice.rejected:
-            if rejection.message_id not in self._refused:
-                LOG.error("Message %s is not used: %s", rejection.message_id, rejection.reason)
+        new = [each for each in choice.rejected if each.message_id not in self._refused]
+        for rejection in new[:REPORTED]:
+            LOG.error("Message %s is not used: %s", rejection.message_id, rejection.reason)
+        if len(new) > REPORTED:
+            LOG.error("%d more messages are not used", len(new) - REPORTED)
         self._refused = refused
 
     def _kept(

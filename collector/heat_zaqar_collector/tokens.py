@@ -14,7 +14,7 @@ from typing import Any
 from keystoneauth1.identity import BaseIdentityPlugin
 from keystoneauth1.session import Session
 
-from heat_zaqar_transport.queues import translated
+from heat_zaqar_transport.answers import translated
 from heat_zaqar_transport.wire import Secret
 
 # A token is given back this long before its end, in seconds; of a short-lived one a quarter.

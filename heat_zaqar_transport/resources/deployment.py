@@ -16,9 +16,10 @@ from oslo_log import log as logging
 from heat_zaqar_transport import seals
 from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, publish, receive, schema, transports
-from heat_zaqar_transport.resources.owner import QueueOwner, open_as_engine
+from heat_zaqar_transport.resources.owner import QueueOwner, open_signals
 from heat_zaqar_transport.resources.safety_net import LOOKS, NOTIFIER, SafetyNet
-from heat_zaqar_transport.wire import Ack, QueueUrl
+from heat_zaqar_transport.wire import Ack
+from heat_zaqar_transport.wire.bounds import quoted
 from heat_zaqar_transport.wire.errors import Retriable, TooLarge, TransportError
 from heat_zaqar_transport.wire.sealing import Seal
 
@@ -31,8 +32,12 @@ ADDED_TRANSPORTS = (transports.ZAQAR_MESSAGE, transports.AUTO)
 DEPLOY_CHANNEL = "deploy_channel"
 DEPLOY_SEAL_KEYS = "deploy_seal_keys"
 
-# Characters of a failed hook's stderr that go into the stack's reason.
+# Characters that go into the stack's reason: of what Heat makes of the outputs, and of a failed
+# hook's stderr. Heat's column takes 64 KiB on MariaDB.
+REASON_HEAD = 2000
 STDERR_TAIL = 500
+# What may stay in them of the characters that steer a terminal.
+_LAYOUT = "\n\t"
 
 
 class ChannelDeployment(QueueOwner):
@@ -151,7 +156,7 @@ class ChannelDeployment(QueueOwner):
         own = self._own_queue()
         if own is None or not _from_notifier(details, own.signal):
             return super().handle_signal(details)
-        queue = open_as_engine(own.signal.engine_url)
+        queue = open_signals(own.signal)
         said = self._receiver_of(own).notified(receive.unwrapped(details), queue)
         if not said:
             raise resource.NoActionRequired(self.name, "nothing new")
@@ -161,7 +166,8 @@ class ChannelDeployment(QueueOwner):
         try:
             complete = super()._check_complete()
         except exception.Error as failure:
-            raise exception.Error(f"{failure}{self._stderr_tail()}") from failure
+            reason = quoted(str(failure), REASON_HEAD, _LAYOUT)
+            raise exception.Error(f"{reason}{self._stderr_tail()}") from failure
         if self._safety_net is not None:
             self._watch_over(self._safety_net, complete)
         return complete
@@ -171,7 +177,7 @@ class ChannelDeployment(QueueOwner):
         deployment = self.rpc_client().show_software_deployment(self.context, self.resource_id)
         outputs = deployment[rpc_api.SOFTWARE_DEPLOYMENT_OUTPUT_VALUES] or {}
         stderr = str(outputs.get(self.STDERR) or "").strip()
-        return f"\n{stderr[-STDERR_TAIL:]}" if stderr else ""
+        return f"\n{quoted(stderr[-STDERR_TAIL:], STDERR_TAIL, _LAYOUT)}" if stderr else ""
 
     def _watch_over(self, net: SafetyNet, complete: bool) -> None:
         if complete:
@@ -202,24 +208,24 @@ class ChannelDeployment(QueueOwner):
         receiving = self._receiving()
         if receiving is None:
             return []
-        receiver, url = receiving
-        swept = receiver.sweep(open_as_engine(url))
+        receiver, signal = receiving
+        swept = receiver.sweep(open_signals(signal))
         for sentence in swept.said:
             self._add_event("SIGNAL", self.status, f"Signal: {sentence}")
         return swept.ages_s
 
-    def _receiving(self) -> tuple[receive.Receiver, QueueUrl] | None:
+    def _receiving(self) -> tuple[receive.Receiver, channels.SignalQueue] | None:
         """Return what takes messages, and the queue they come by; `None`: there is none."""
         own = self._own_queue()
         if own is not None:
-            return self._receiver_of(own), own.signal.engine_url
+            return self._receiver_of(own), own.signal
         row = self._server_row()
         if row is None or row.channel_in_use is None:
             return None
         channel, credentials = row.channel_in_use, row.credentials
         acknowledge = functools.partial(publish.acknowledge, channel, credentials.to_server)
         receiver = self._receiver(channel.name, credentials.from_server, acknowledge)
-        return receiver, channel.signal.engine_url
+        return receiver, channel.signal
 
     def _receiver_of(self, own: channels.OwnQueue) -> receive.Receiver:
         return self._receiver(own.signal.channel, own.seal)

@@ -13,6 +13,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from heat_zaqar_transport import queues, seals
+from heat_zaqar_transport.listing import SIGNALS
 from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, transports
 from heat_zaqar_transport.wire import KeystoneUrl, QueueUrl, Secret, SignedUrl
@@ -280,3 +281,10 @@ def engine_verify() -> bool | str:
 def open_as_engine(url: QueueUrl) -> queues.Queue:
     """Open a queue by an engine's own pre-signed URL: one request a call, and no Keystone."""
     return queues.open_url(url, timeout_s=options.get().timeout, verify=engine_verify())
+
+
+def open_signals(signal: channels.SignalQueue) -> queues.Queue:
+    """Open a signal queue as `open_as_engine` does, to take what a server has posted."""
+    queue = open_as_engine(signal.engine_url)
+    queue.window = SIGNALS
+    return queue

@@ -22,8 +22,10 @@ from oslo_log import log as logging
 from oslo_utils import timeutils
 
 from heat_zaqar_transport.queues import MessageQueue
-from heat_zaqar_transport.wire import Ack, Hello, Message, QueuedMessage, Result, gather
-from heat_zaqar_transport.wire.errors import TransportError
+from heat_zaqar_transport.wire import Ack, Hello, QueuedMessage, Result, gather
+from heat_zaqar_transport.wire.bounds import check_depth, quoted, storable
+from heat_zaqar_transport.wire.errors import TransportError, WireFormatError
+from heat_zaqar_transport.wire.messages import RESULT
 from heat_zaqar_transport.wire.parts import Gathered
 from heat_zaqar_transport.wire.sealing import NO_SEAL, Seal
 
@@ -31,6 +33,11 @@ LOG = logging.getLogger(__name__)
 
 # A message that lies in the queue for so many seconds should have been told by the notifier.
 OVERDUE_S = 5
+# Parts whose others have not come within so many seconds go. Whoever has sent them has no ack,
+# or an error, and sends all of them again.
+FORLORN_S = 600
+# Sentences of one look that go into the event list.
+MAX_SENTENCES = 8
 
 Deployment = Mapping[str, Any]
 
@@ -113,11 +120,11 @@ class Receiver:
         told = self._gather([QueuedMessage("", body)])
         said = self._handle(told)
         try:
-            return said + self._clear(queue, body, in_part=bool(told.incomplete))
+            said += self._clear(queue, _comparable(body), in_part=bool(told.incomplete))
         except TransportError as exc:
             # What was delivered is dealt with; what stays in the queue is found by a sweep.
             LOG.warning("Channel %s: the signal queue was not cleared: %s", self.channel, exc)
-            return said
+        return _few(said)
 
     def sweep(self, queue: MessageQueue) -> "Swept":
         """Take whatever lies in the queue, and delete it.
@@ -132,7 +139,7 @@ class Receiver:
         carriers = [each for found in gathered.found for each in found.carriers]
         said = self._handle(gathered)
         queue.delete(_ids_of(gathered))
-        return Swept(said, [each.age_s for each in carriers])
+        return Swept(_few(said), [each.age_s for each in carriers])
 
     def _clear(self, queue: MessageQueue, body: object, *, in_part: bool) -> list[str]:
         """Delete what was delivered, and take what nobody has told of, or what is whole now."""
@@ -148,41 +155,48 @@ class Receiver:
         return said
 
     def _gather(self, queued: Iterable[QueuedMessage]) -> Gathered:
-        return gather(queued, self.seal)
+        return gather(queued, self.seal, RESULT)
 
     def _due(self, queued: Sequence[QueuedMessage], body: object) -> Gathered:
         """Return what is overdue, and what the part with this body has made whole."""
-        gathered = self._gather(queued)
         overdue = {each.id for each in queued if each.age_s >= OVERDUE_S}
+
+        def is_due(carriers: Iterable[QueuedMessage]) -> bool:
+            return any(each.body == body or each.id in overdue for each in carriers)
+
+        gathered = gather(queued, self.seal, RESULT, is_due)
         return Gathered(
-            found=tuple(
-                found
-                for found in gathered.found
-                if any(each.body == body or each.id in overdue for each in found.carriers)
-            ),
-            incomplete=(),
+            found=tuple(found for found in gathered.found if is_due(found.carriers)),
+            incomplete=gathered.incomplete,
             rejected=tuple(each for each in gathered.rejected if each.message_id in overdue),
         )
 
     def _handle(self, gathered: Gathered) -> list[str]:
-        said = [self._refused(each.reason) for each in gathered.rejected]
-        said += [sentence for each in gathered.found if (sentence := self._take(each.message))]
+        """Take messages: of equal results one, of hellos the last, of equal refusals one."""
+        refused = [each.reason for each in gathered.rejected]
+        results: dict[tuple[str, int], Result] = {}
+        hello: Hello | None = None
+        for found in gathered.found:
+            match found.message:
+                case Result() | Hello() as other if other.channel != self.channel:
+                    refused.append("the message names another channel")
+                case Result() as result:
+                    results.setdefault((result.config_id, result.attempt), result)
+                case Hello():
+                    hello = found.message
+                case _:
+                    refused.append("neither a result nor a hello")
+        said = [self._refused(reason) for reason in dict.fromkeys(refused)]
+        said += [sentence for each in results.values() if (sentence := self._take(each))]
+        if hello is not None:
+            self._answer(hello)
         return said
 
-    def _take(self, message: Message) -> str | None:
-        """Take one message; return a sentence, or `None` when there was nothing to do."""
-        match message:
-            case Result() | Hello() if message.channel != self.channel:
-                return self._refused("the message names another channel")
-            case Result():
-                said = self._record(message)
-                self._acknowledge(message)
-                return said
-            case Hello():
-                self._answer(message)
-                return None
-            case _:
-                return self._refused("neither a result nor a hello")
+    def _take(self, result: Result) -> str | None:
+        """Take a result; return a sentence, or `None` when there was nothing to do."""
+        said = self._record(result)
+        self._acknowledge(result)
+        return said
 
     def _record(self, result: Result) -> str | None:
         for deployment in self.deployments():
@@ -195,11 +209,13 @@ class Receiver:
 
     def _signal(self, deployment_id: str, result: Result) -> str | None:
         # Heat itself ignores a deployment that is not IN_PROGRESS, and says None then.
+        outputs = storable(dict(result.outputs))
         said = self.rpc.signal_software_deployment(
-            self.context, deployment_id, dict(result.outputs), timeutils.utcnow().isoformat()
+            self.context, deployment_id, outputs, timeutils.utcnow().isoformat()
         )
-        LOG.info("Channel %s: %s", self.channel, said or "the result was recorded before")
-        return said if said is None else str(said)
+        sentence = None if said is None else quoted(str(said))
+        LOG.info("Channel %s: %s", self.channel, sentence or "the result was recorded before")
+        return sentence
 
     def _acknowledge(self, result: Result) -> None:
         if self.acknowledge is None:
@@ -231,7 +247,25 @@ def unwrapped(details: object) -> object:
     return details.get("body") if isinstance(details, dict) else details
 
 
+def _comparable(body: object) -> object:
+    """Return what other bodies may be compared with, which walks both by recursion."""
+    try:
+        check_depth(body)
+    except WireFormatError:
+        return None
+    return body
+
+
+def _few(said: list[str]) -> list[str]:
+    """Return no more sentences than the event list shall have of one look."""
+    more = len(said) - MAX_SENTENCES
+    return [*said[:MAX_SENTENCES], f"and {more} more"] if more > 0 else said
+
+
 def _ids_of(gathered: Gathered) -> list[str]:
     ids = [each.id for found in gathered.found for each in found.carriers]
     ids += [each.message_id for each in gathered.rejected]
+    for _, carriers in gathered.incomplete:
+        if all(each.age_s >= FORLORN_S for each in carriers):
+            ids += [each.id for each in carriers]
     return [each for each in ids if each]

@@ -17,7 +17,7 @@ from heat_zaqar_transport.queues import PUSH_OPTIONS
 from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, publish, receive, schema, transports
 from heat_zaqar_transport.resources.credentials import KnownCredentials, renamed
-from heat_zaqar_transport.resources.owner import QueueOwner, open_as_engine
+from heat_zaqar_transport.resources.owner import QueueOwner, open_signals
 from heat_zaqar_transport.resources.publish import ServerRow
 from heat_zaqar_transport.resources.wishes import COLLECTOR, SECTION, WEBHOOK_URL, Unfit, Wishes
 from heat_zaqar_transport.wire import Hello, digest_of
@@ -356,7 +356,7 @@ class ChannelServer(QueueOwner):
             self._renew_credentials()
             self.restore()
             return "the queue holds what the server needs"
-        queue = open_as_engine(channel.signal.engine_url)
+        queue = open_signals(channel.signal)
         said = self._receiver(channel).notified(receive.unwrapped(details), queue)
         if not said:
             raise resource.NoActionRequired(self.name, "nothing new")

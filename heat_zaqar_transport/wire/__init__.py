@@ -23,12 +23,12 @@ from heat_zaqar_transport.wire.messages import (
     PlainSnapshot,
     Result,
     Snapshot,
-    parse,
     serialize,
 )
 from heat_zaqar_transport.wire.ordering import Choice, Upkeep, choose, upkeep
 from heat_zaqar_transport.wire.parts import QueuedMessage, Rejection, gather, pack
 from heat_zaqar_transport.wire.queue_url import QueueUrl
+from heat_zaqar_transport.wire.reading import parse
 from heat_zaqar_transport.wire.secret import Secret
 from heat_zaqar_transport.wire.signed_url import SignedUrl
 

@@ -7,6 +7,7 @@ Errors name fields and types, never values.
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
+from heat_zaqar_transport.wire.bounds import MAX_GENERATION, MAX_NAME_CHARS
 from heat_zaqar_transport.wire.errors import WireFormatError
 
 
@@ -35,11 +36,18 @@ class Fields:
             raise self.wrong(key, "a text that is not empty")
         return value
 
-    def whole_number(self, key: str, least: int = 0) -> int:
-        """Return a whole number that is not less."""
+    def name(self, key: str, most: int = MAX_NAME_CHARS) -> str:
+        """Return a text that is not empty, and no longer than so many characters."""
+        value = self.text(key)
+        if len(value) > most:
+            raise self.wrong(key, f"a text of at most {most} characters")
+        return value
+
+    def whole_number(self, key: str, least: int = 0, most: int = MAX_GENERATION) -> int:
+        """Return a whole number within bounds."""
         value = self._values.get(key)
-        if not is_whole(value) or value < least:
-            raise self.wrong(key, f"a whole number from {least}")
+        if not is_whole(value) or not least <= value <= most:
+            raise self.wrong(key, f"a whole number from {least} to {most}")
         return value
 
     def mapping(self, key: str) -> Mapping[str, Any]:

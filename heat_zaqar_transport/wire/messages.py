@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The messages of wire format version 1, and their way to and from JSON bodies.
+"""The messages of wire format version 1, and their way to JSON bodies; reading.py has the other.
 
 A body is a JSON object. Its key `heat-zaqar` holds the header. A snapshot is the
 plain metadata document with the header beside its other keys, so that
@@ -10,13 +10,12 @@ is what Heat itself posts: a `PlainSnapshot`.
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from heat_zaqar_transport.wire.canonical import digest_of
-from heat_zaqar_transport.wire.errors import UnknownVersion, WireFormatError
-from heat_zaqar_transport.wire.fields import Fields, is_whole, kind_of
+from heat_zaqar_transport.wire.errors import WireFormatError
 
 VERSION = 1
 
@@ -301,162 +300,20 @@ def serialize(message: Message) -> dict[str, Any]:
             return {HEADER: _header(GOODBYE, message.channel)}
 
 
-def parse(body: object) -> Message | Part:
-    """Read one body.
-
-    Args:
-        body: The decoded JSON of a queue message; hostile until it is read.
-
-    Raises:
-        UnknownVersion: The header's version is not spoken here.
-        WireFormatError: The body is no JSON object, a field is missing or of the wrong
-            type, or a snapshot's document does not have the digest its header tells.
-    """
-    if not isinstance(body, dict):
-        raise WireFormatError(f"a message must be a JSON object, not {kind_of(body)}")
-    if HEADER not in body:
-        return PlainSnapshot(body)
-    header = Fields("header", body[HEADER])
-    check_version(header)
-    kind = header.text(KEY_TYPE)
-    if kind not in _PARSERS:
-        raise WireFormatError(f"unknown message type {kind!r:.40}")
-    if header.get(KEY_PART) is not None:
-        return _parse_part(kind, header, body)
-    return _PARSERS[kind](header, body)
-
-
-def check_version(header: Fields) -> None:
-    """Look at a header's version, before all else.
-
-    Raises:
-        UnknownVersion: It is not spoken here.
-    """
-    version = header.get(KEY_VERSION)
-    # bool is an int to isinstance, and True == 1.
-    if version != VERSION or isinstance(version, bool):
-        raise UnknownVersion(version, VERSION)
-
-
 def _header(kind: str, channel: str) -> dict[str, Any]:
     return {KEY_VERSION: VERSION, KEY_TYPE: kind, KEY_CHANNEL: channel}
 
 
 def _serialize_snapshot(snapshot: Snapshot) -> dict[str, Any]:
-    _refuse_own_header(snapshot.document)
+    refuse_own_header(snapshot.document)
     return {**snapshot.document, HEADER: snapshot.header()}
 
 
-def _refuse_own_header(document: Mapping[str, Any]) -> None:
-    if HEADER in document:
-        raise WireFormatError(f"the metadata must not have a key {HEADER!r} of its own")
-
-
-def _parse_snapshot(header: Fields, body: Mapping[str, Any]) -> Snapshot:
-    document = {key: value for key, value in body.items() if key != HEADER}
-    generation = header.whole_number(KEY_GENERATION)
-    snapshot = Snapshot(header.text(KEY_CHANNEL), generation, document)
-    if snapshot.digest != header.text(KEY_DIGEST):
-        raise WireFormatError(
-            f"the snapshot of generation {generation} is damaged: its digest does not fit"
-        )
-    return snapshot
-
-
-def _parse_result(header: Fields, body: Mapping[str, Any]) -> Result:
-    content = Fields(CONTENT, body.get(CONTENT))
-    return Result(
-        channel=header.text(KEY_CHANNEL),
-        config_id=content.text(KEY_CONFIG),
-        outputs=content.mapping(KEY_OUTPUTS),
-        attempt=content.whole_number(KEY_ATTEMPT, least=1),
-    )
-
-
-def _parse_hello(header: Fields, body: Mapping[str, Any]) -> Hello:
-    content = Fields(CONTENT, body.get(CONTENT))
-    held = content.get(KEY_GENERATION)
-    return Hello(
-        channel=header.text(KEY_CHANNEL),
-        reason=content.text(KEY_REASON),
-        generation=None if held is None else content.whole_number(KEY_GENERATION),
-        credentials=None if content.get(KEY_CREDENTIALS) is None else content.text(KEY_CREDENTIALS),
-    )
-
-
-def _parse_ack(header: Fields, body: Mapping[str, Any]) -> Ack:
-    content = Fields(CONTENT, body.get(CONTENT))
-    attempt = content.whole_number(KEY_ATTEMPT, least=1)
-    return Ack(header.text(KEY_CHANNEL), content.text(KEY_CONFIG), attempt)
-
-
-def _parse_goodbye(header: Fields, body: Mapping[str, Any]) -> Goodbye:
-    return Goodbye(header.text(KEY_CHANNEL))
-
-
-def _parse_part(kind: str, header: Fields, body: Mapping[str, Any]) -> Part:
-    if kind not in (SNAPSHOT, RESULT):
-        raise WireFormatError(f"{kind!r} cannot come in parts")
-    encoding = header.text(KEY_ENCODING)
-    if encoding != ENCODING_ZLIB:
-        raise WireFormatError(f"unknown encoding {encoding!r:.40}")
-    number, count = _place(header)
-    generation = header.whole_number(KEY_GENERATION) if kind == SNAPSHOT else None
-    base = _base(header) if kind == SNAPSHOT else None
-    digest = header.text(KEY_DIGEST)
-    key = PartKey(kind, header.text(KEY_CHANNEL), generation, digest, count, base)
-    return Part(key, number, Fields("body", body).text(PAYLOAD))
-
-
-def parse_change(key: PartKey, base: Base, value: object) -> Change:
-    """Read what the parts of a change carry.
+def refuse_own_header(document: Mapping[str, Any]) -> None:
+    """Look whether a document is one that a header can be put beside.
 
     Raises:
-        WireFormatError: A field is missing or of the wrong type.
+        WireFormatError: It has one already.
     """
-    fields = Fields("change", value)
-    deployments = fields.array(KEY_DEPLOYMENTS)
-    # bool is an int to isinstance; a place is none, and neither is a negative number.
-    if any(isinstance(each, bool) or (is_whole(each) and each < 0) for each in deployments):
-        raise WireFormatError("a change names a deployment by what is no place")
-    rest = fields.mapping(KEY_REST)
-    _refuse_own_header(rest)
-    return Change(
-        channel=key.channel,
-        generation=key.generation or 0,
-        digest=key.digest,
-        base=base,
-        rest=rest,
-        deployments=tuple(deployments),
-    )
-
-
-def _place(header: Fields) -> tuple[int, int]:
-    """Read which part of how many."""
-    value = header.get(KEY_PART)
-    if isinstance(value, list) and len(value) == 2 and all(map(is_whole, value)):
-        number, count = value
-        if 1 <= number <= count <= MAX_PARTS:
-            return number, count
-    raise header.wrong(KEY_PART, f"[number, count] with 1 <= number <= count <= {MAX_PARTS}")
-
-
-def _base(header: Fields) -> Base | None:
-    """Read what a change is told against; `None`: it is no change."""
-    value = header.get(KEY_BASE)
-    if value is None:
-        return None
-    if isinstance(value, list) and len(value) == 2:
-        generation, digest = value
-        if is_whole(generation) and generation >= 0 and isinstance(digest, str):
-            return Base(generation, digest)
-    raise header.wrong(KEY_BASE, "[generation, digest]")
-
-
-_PARSERS: dict[str, Callable[[Fields, Mapping[str, Any]], Message]] = {
-    SNAPSHOT: _parse_snapshot,
-    RESULT: _parse_result,
-    HELLO: _parse_hello,
-    ACK: _parse_ack,
-    GOODBYE: _parse_goodbye,
-}
+    if HEADER in document:
+        raise WireFormatError(f"the metadata must not have a key {HEADER!r} of its own")

@@ -10,12 +10,18 @@ change of an earlier one. Source: docs/wire-format.md, "Parts" and "Changes".
 
 import base64
 import contextlib
-import json
 import zlib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from heat_zaqar_transport.wire.bounds import (
+    MAX_RESULT_WHOLE_BYTES,
+    MAX_WHOLE_BYTES,
+    check_depth,
+    parsed_json,
+)
 from heat_zaqar_transport.wire.canonical import canonical_json
 from heat_zaqar_transport.wire.changes import applied, change_since
 from heat_zaqar_transport.wire.errors import TooLarge, WireFormatError
@@ -28,6 +34,7 @@ from heat_zaqar_transport.wire.messages import (
     KEY_PART,
     MAX_PARTS,
     PAYLOAD,
+    RESULT,
     SNAPSHOT,
     Base,
     Change,
@@ -36,14 +43,10 @@ from heat_zaqar_transport.wire.messages import (
     PartKey,
     Result,
     Snapshot,
-    parse,
-    parse_change,
     serialize,
 )
+from heat_zaqar_transport.wire.reading import parse, parse_change
 from heat_zaqar_transport.wire.sealing import NO_SEAL, Seal
-
-# Largest document or content, as canonical JSON. A reader unpacks no more than that.
-MAX_WHOLE_BYTES = 16 * 1024 * 1024
 
 # Up to this size of its body a snapshot or result is sent as it is, unless told otherwise.
 PLAIN_BYTES = 4096
@@ -52,6 +55,11 @@ PLAIN_BYTES = 4096
 # bytes of N changes of a growing document grow with N, and those of the wholes in between
 # do, too.
 MUCH_SMALLER = 4
+
+# Messages of the largest size that are unpacked in one look, and changes that are applied. A
+# queue that is kept up has three of the former and one or two of the latter.
+MAX_WHOLES = 4
+MAX_CHANGES = 16
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,7 @@ def pack(
 
     Raises:
         TooLarge: It cannot be carried.
-        WireFormatError: It cannot be told in JSON.
+        WireFormatError: It cannot be told in JSON, or is too deep.
     """
     body_bytes = (limits or Limits()).body_bytes
     room = _Room(seal.room(body_bytes), seal.payload_room(body_bytes))
@@ -143,6 +151,7 @@ def _packed(
     message: Message, room: "_Room", plain_bytes: int, base: Snapshot | None
 ) -> list[dict[str, Any]]:
     body = serialize(message)
+    check_depth(body)
     size = size_of(body)
     if size <= min(plain_bytes, room.body_bytes) or not isinstance(message, Snapshot | Result):
         return [body]
@@ -163,9 +172,25 @@ def is_plain(snapshot: Snapshot, plain_bytes: int = PLAIN_BYTES) -> bool:
     return size_of(serialize(snapshot)) <= plain_bytes
 
 
-def gather(messages: Iterable[QueuedMessage], seal: Seal = NO_SEAL) -> Gathered:
-    """Read all that a queue lists, and put parts together."""
-    gathering = _Gathering(seal)
+def gather(
+    messages: Iterable[QueuedMessage],
+    seal: Seal = NO_SEAL,
+    kind: str | None = None,
+    wanted: Callable[[Sequence[QueuedMessage]], bool] = lambda _: True,
+) -> Gathered:
+    """Read all that a queue lists, and put parts together.
+
+    No more is unpacked than `MAX_WHOLES` times the largest message of a kind, the newest
+    snapshots first: what is beyond that is left out, for a later look.
+
+    Args:
+        messages: What the queue lists.
+        seal: The channel's.
+        kind: Of messages in parts, the one that is expected here; `None`: either.
+        wanted: Tells of all parts of a message whether it is worth unpacking; others are left
+            out.
+    """
+    gathering = _Gathering(seal, kind, wanted)
     for queued in messages:
         gathering.add(queued)
     return gathering.gathered()
@@ -173,8 +198,9 @@ def gather(messages: Iterable[QueuedMessage], seal: Seal = NO_SEAL) -> Gathered:
 
 def _payload(message: Snapshot | Change | Result) -> str:
     whole = canonical_json(message.whole)
-    if len(whole) > MAX_WHOLE_BYTES:
-        raise TooLarge(message.kind, len(whole), MAX_WHOLE_BYTES)
+    limit_bytes = _limit_bytes(message.kind)
+    if len(whole) > limit_bytes:
+        raise TooLarge(message.kind, len(whole), limit_bytes)
     return base64.b64encode(zlib.compress(whole)).decode("ascii")
 
 
@@ -208,11 +234,15 @@ class _Gathering:
     """The state of `gather`."""
 
     seal: Seal
+    kind: str | None
+    wanted: Callable[[Sequence[QueuedMessage]], bool]
     found: list[Found] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     open: dict[PartKey, "_Pile"] = field(default_factory=dict)
+    whole: list[tuple[PartKey, Found]] = field(default_factory=list)
     changes: list[tuple[PartKey, "_Pile", Change]] = field(default_factory=list)
     incomplete: list[tuple[PartKey, tuple[QueuedMessage, ...]]] = field(default_factory=list)
+    unpacked_bytes: Counter[str] = field(default_factory=Counter)
 
     def add(self, queued: QueuedMessage) -> None:
         try:
@@ -226,30 +256,41 @@ class _Gathering:
             self.found.append(Found(message, (queued,)))
 
     def _add_part(self, part: Part, queued: QueuedMessage) -> None:
+        if self.kind not in (None, part.key.kind):
+            self.rejected.append(
+                Rejection(queued.id, f"a part of a {part.key.kind}, which has no place here")
+            )
+            return
         pile = self.open.setdefault(part.key, _Pile({}, []))
         pile.pieces.setdefault(part.number, part.payload)
         pile.carriers.append(queued)
 
     def gathered(self) -> Gathered:
-        for key, pile in self.open.items():
+        for key, pile in sorted(self.open.items(), key=_newest_first):
             if len(pile.pieces) < key.count:
                 self.incomplete.append((key, tuple(pile.carriers)))
-            else:
+            elif self.wanted(pile.carriers):
                 self._take(key, pile)
-        for key, pile, change in self.changes:
+        places = {key: at for at, key in enumerate(self.open)}
+        self.found += [found for _, found in sorted(self.whole, key=lambda each: places[each[0]])]
+        for key, pile, change in self.changes[:MAX_CHANGES]:
             self._apply(key, pile, change)
         return Gathered(tuple(self.found), tuple(self.incomplete), tuple(self.rejected))
 
     def _take(self, key: PartKey, pile: "_Pile") -> None:
+        if self.unpacked_bytes[key.kind] >= MAX_WHOLES * _limit_bytes(key.kind):
+            return
         try:
-            message = _whole(key, pile)
+            whole = _unpacked(key, pile.payload(key))
+            self.unpacked_bytes[key.kind] += len(whole)
+            message = _whole(key, parsed_json(whole))
         except WireFormatError as exc:
             self.rejected.append(Rejection(pile.carriers[0].id, str(exc)))
             return
         if isinstance(message, Change):
             self.changes.append((key, pile, message))
         else:
-            self.found.append(Found(message, tuple(pile.carriers)))
+            self.whole.append((key, Found(message, tuple(pile.carriers))))
 
     def _apply(self, key: PartKey, pile: "_Pile", change: Change) -> None:
         base = self._base_of(change)
@@ -280,10 +321,16 @@ class _Pile:
     pieces: dict[int, str]
     carriers: list[QueuedMessage]
 
+    def payload(self, key: PartKey) -> str:
+        return "".join(self.pieces[number] for number in range(1, key.count + 1))
 
-def _whole(key: PartKey, pile: _Pile) -> Message | Change:
-    payload = "".join(pile.pieces[number] for number in range(1, key.count + 1))
-    value = _unpacked(key, payload)
+
+def _newest_first(each: tuple[PartKey, _Pile]) -> int:
+    """Sort snapshots by generation; of one generation the order stays that of the queue."""
+    return -(each[0].generation or 0)
+
+
+def _whole(key: PartKey, value: object) -> Message | Change:
     if not isinstance(value, dict):
         raise WireFormatError(f"the {key.kind} in parts is no JSON object")
     if key.base is not None:
@@ -297,15 +344,27 @@ def _whole(key: PartKey, pile: _Pile) -> Message | Change:
     return message
 
 
-def _unpacked(key: PartKey, payload: str) -> object:
+def _limit_bytes(kind: str) -> int:
+    """Return how large the whole of a message may be, as canonical JSON."""
+    return MAX_RESULT_WHOLE_BYTES if kind == RESULT else MAX_WHOLE_BYTES
+
+
+def _unpacked(key: PartKey, payload: str) -> bytes:
+    limit_bytes = _limit_bytes(key.kind)
+    too_large = WireFormatError(
+        f"the {key.kind} in parts is cut short, or larger than {limit_bytes} bytes"
+    )
+    # zlib makes nothing larger by more than a few bytes in 16 KiB, base64 by a third.
+    if len(payload) * 3 // 4 > limit_bytes + limit_bytes // 1000 + 64:
+        raise too_large
     try:
         packed = base64.b64decode(payload, validate=True)
         unpacker = zlib.decompressobj()
-        whole = unpacker.decompress(packed, MAX_WHOLE_BYTES)
-        if unpacker.unconsumed_tail or not unpacker.eof:
-            raise WireFormatError(
-                f"the {key.kind} in parts is cut short, or larger than {MAX_WHOLE_BYTES} bytes"
-            )
-        return json.loads(whole)
-    except (ValueError, RecursionError, zlib.error) as exc:
+        whole = unpacker.decompress(packed, limit_bytes)
+    except (ValueError, zlib.error) as exc:
         raise WireFormatError(f"the {key.kind} in parts cannot be unpacked") from exc
+    if unpacker.unconsumed_tail or not unpacker.eof:
+        raise too_large
+    if unpacker.unused_data:
+        raise WireFormatError(f"the {key.kind} in parts goes on after its end")
+    return whole

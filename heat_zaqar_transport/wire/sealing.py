@@ -9,13 +9,13 @@ sealed by itself, and so refused by itself. Source: docs/wire-format.md, "Sealin
 """
 
 import base64
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from heat_zaqar_transport.wire.bounds import check_depth, parsed_json
 from heat_zaqar_transport.wire.canonical import canonical_json
 from heat_zaqar_transport.wire.errors import WireFormatError
 from heat_zaqar_transport.wire.fields import Fields
@@ -25,8 +25,8 @@ from heat_zaqar_transport.wire.messages import (
     KEY_DIGEST,
     KEY_PART,
     PAYLOAD,
-    check_version,
 )
+from heat_zaqar_transport.wire.reading import check_version
 from heat_zaqar_transport.wire.secret import Secret
 
 # Key of a body.
@@ -123,6 +123,7 @@ class SealKeys:
 
     def unseal(self, body: object) -> object:
         """Return the body that was sealed."""
+        check_depth(body)
         fields = Fields("message", body)
         if fields.get(HEADER) is None or fields.get(SEALED) is None:
             raise WireFormatError("the message is not sealed, and this channel's must be")
@@ -155,7 +156,7 @@ class SealKeys:
                 continue
             if not found:
                 break
-            return Fields("sealed header", _json_of(inside)).values, content
+            return Fields("sealed header", parsed_json(inside)).values, content
         raise WireFormatError(
             "the message cannot be opened: it was not sealed with a key of this channel, "
             "or was changed since"
@@ -193,7 +194,7 @@ def _content_of(body: Mapping[str, Any]) -> bytes:
 def _body_of(header: Mapping[str, Any], content: bytes) -> dict[str, Any]:
     if header.get(KEY_PART) is not None:
         return {HEADER: header, PAYLOAD: base64.b64encode(content).decode("ascii")}
-    return {**Fields("sealed content", _json_of(content)).values, HEADER: header}
+    return {**Fields("sealed content", parsed_json(content)).values, HEADER: header}
 
 
 def _bytes_of(text: str) -> bytes:
@@ -201,10 +202,3 @@ def _bytes_of(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except ValueError as exc:
         raise WireFormatError("the sealed text is no base64") from exc
-
-
-def _json_of(text: bytes) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise WireFormatError("the sealed text holds no JSON") from exc

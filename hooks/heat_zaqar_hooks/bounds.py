@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from heat_zaqar_hooks.results import FAILED_STATUS, STATUS, STDERR, STDOUT, Outputs, failed
+from heat_zaqar_transport.wire.bounds import MAX_SMALL_NUMBER, check_outputs
+from heat_zaqar_transport.wire.errors import WireFormatError
 
 # What a result is cut to when it is there. Our own channel carries it, in several posts if
 # need be.
@@ -27,13 +29,18 @@ def bounded(outputs: Mapping[str, Any], limit_bytes: int = MAX_SIGNAL_BYTES) -> 
     """Return outputs whose JSON takes at most `limit_bytes` bytes.
 
     `deploy_stdout` and `deploy_stderr` keep their tails, with a first line that says how
-    much was cut. Where the other outputs alone are too large, the result is FAILED.
+    much was cut. Where the other outputs alone are too large, or Heat would refuse them, the
+    result is FAILED.
 
     Args:
         outputs: By name; not changed.
         limit_bytes: Of the outputs' JSON with every character beyond ASCII escaped;
             at least 1024.
     """
+    try:
+        check_outputs(outputs)
+    except WireFormatError as exc:
+        return bounded(_bare(outputs, f"the outputs cannot be sent: {exc}"), limit_bytes)
     if size_of(outputs) <= limit_bytes:
         return dict(outputs)
     logs = {key: text for key in (STDOUT, STDERR) if isinstance(text := outputs.get(key), str)}
@@ -44,15 +51,23 @@ def bounded(outputs: Mapping[str, Any], limit_bytes: int = MAX_SIGNAL_BYTES) -> 
         f"the outputs take {others} bytes besides deploy_stdout and deploy_stderr, "
         f"and at most {limit_bytes} bytes can be sent"
     )
-    given = outputs.get(STATUS)
-    status = given if isinstance(given, int) and given else FAILED_STATUS
-    bare = failed(reason, stdout=logs.get(STDOUT, ""), stderr=logs.get(STDERR, ""), status=status)
-    return bounded(bare, limit_bytes)
+    return bounded(_bare(outputs, reason), limit_bytes)
 
 
 def size_of(value: object) -> int:
     """Return how many bytes a value takes as JSON on its way."""
     return len(json.dumps(value))
+
+
+def _bare(outputs: Mapping[str, Any], reason: str) -> Outputs:
+    """Return a FAILED result with the logs, which are texts here, and no other outputs."""
+    stdout, stderr = (
+        text if isinstance(text := outputs.get(key), str) else "" for key in (STDOUT, STDERR)
+    )
+    given = outputs.get(STATUS)
+    fits = isinstance(given, int) and 0 < abs(given) <= MAX_SMALL_NUMBER
+    status = int(given) if given is not None and fits else FAILED_STATUS
+    return failed(reason, stdout=stdout, stderr=stderr, status=status)
 
 
 def _tails(logs: Mapping[str, str], room: int) -> dict[str, str]:

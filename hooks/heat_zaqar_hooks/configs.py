@@ -15,7 +15,8 @@ from typing import Any
 
 from heat_zaqar_hooks.errors import UnusableConfig
 from heat_zaqar_hooks.inputs import Inputs
-from heat_zaqar_transport.wire.errors import HookFailed, StateError
+from heat_zaqar_transport.wire.bounds import check_depth, quoted
+from heat_zaqar_transport.wire.errors import HookFailed, StateError, WireFormatError
 
 LIST_MODE = 0o600
 
@@ -53,7 +54,7 @@ class Config:
 
 def label(name: str, config_id: str) -> str:
     """Return what log lines call a deployment: one line, whatever its name holds."""
-    return f"deployment {' '.join(name.split()) or 'without name'} ({config_id})"
+    return f"deployment {quoted(' '.join(name.split())) or 'without name'} ({config_id})"
 
 
 def is_id(value: object) -> bool:
@@ -93,6 +94,7 @@ def parse(entry: Mapping[str, Any], position: int) -> Config:
     config_id = entry.get("id")
     if not is_id(config_id):
         raise UnusableConfig(f"number {position} of the list", "its id is missing or unusable")
+    _refuse_deep(entry, str(config_id))
     document = {**entry, "inputs": [_with_text(item) for item in _input_list(entry)]}
     return Config(
         id=str(config_id),
@@ -116,6 +118,13 @@ def chosen(config: Config) -> Config:
         if action in candidate["actions"]:
             return _part(config, candidate)
     raise HookFailed(f"the component has no config for action {action!r:.40}")
+
+
+def _refuse_deep(entry: Mapping[str, Any], config_id: str) -> None:
+    try:
+        check_depth(entry)
+    except WireFormatError as exc:
+        raise UnusableConfig(config_id, f"it is {exc}") from exc
 
 
 def _part(config: Config, candidate: Mapping[str, Any]) -> Config:

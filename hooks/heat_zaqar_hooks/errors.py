@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one error that only the hooks know; the others are in `heat_zaqar_transport.wire.errors`."""
 
+from heat_zaqar_transport.wire.bounds import quoted
 from heat_zaqar_transport.wire.errors import HeatZaqarError
 
 
@@ -18,4 +19,4 @@ class UnusableConfig(HeatZaqarError):
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"config {self.which}: {self.problem}"
+        return f"config {quoted(self.which)}: {self.problem}"

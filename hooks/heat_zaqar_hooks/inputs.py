@@ -29,7 +29,8 @@ class Inputs:
         Raises:
             UnusableConfig: They are anything else.
         """
-        which = str(document.get("id") or "without id")
+        named = document.get("id")
+        which = named if isinstance(named, str) and named else "without id"
         inputs = document.get("inputs") or []
         if not isinstance(inputs, list) or not all(map(_is_input, inputs)):
             raise UnusableConfig(which, "its inputs are no list of objects with a name each")

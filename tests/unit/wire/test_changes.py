@@ -23,10 +23,11 @@ from heat_zaqar_transport.wire import (
     serialize,
     upkeep,
 )
+from heat_zaqar_transport.wire.bounds import MAX_WHOLE_BYTES
 from heat_zaqar_transport.wire.changes import applied, change_since
 from heat_zaqar_transport.wire.errors import WireFormatError
-from heat_zaqar_transport.wire.messages import Base, PartKey, parse_change
-from heat_zaqar_transport.wire.parts import MAX_WHOLE_BYTES
+from heat_zaqar_transport.wire.messages import Base, PartKey
+from heat_zaqar_transport.wire.reading import parse_change
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CHANNEL = "hz-c-0123"

@@ -27,9 +27,10 @@ from heat_zaqar_transport.wire import (
     pack,
     serialize,
 )
+from heat_zaqar_transport.wire.bounds import MAX_RESULT_WHOLE_BYTES, MAX_WHOLE_BYTES
 from heat_zaqar_transport.wire.errors import TooLarge, WireFormatError
 from heat_zaqar_transport.wire.messages import MAX_PARTS
-from heat_zaqar_transport.wire.parts import MAX_WHOLE_BYTES, PLAIN_BYTES
+from heat_zaqar_transport.wire.parts import PLAIN_BYTES
 
 MIB = 1024 * 1024
 # A Zaqar that takes so little cuts small documents into parts of 120 characters.
@@ -78,7 +79,7 @@ json_values = st.recursive(
     max_leaves=10,
 )
 values = st.dictionaries(st.text().filter(lambda key: key != "heat-zaqar"), json_values)
-snapshots = st.builds(Snapshot, st.just("ours"), st.integers(min_value=0), values)
+snapshots = st.builds(Snapshot, st.just("ours"), st.integers(0, 2**63 - 1), values)
 results = st.builds(Result, st.just("ours"), st.text(min_size=1), values, st.integers(1, 9))
 limits = st.integers(660, 2000).map(Limits) | st.just(Limits())
 
@@ -236,8 +237,8 @@ def test_a_zlib_bomb_is_refused_before_it_fills_the_memory():
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert f"larger than {MAX_WHOLE_BYTES} bytes" in gathered.rejected[0].reason
-    assert peak < 3 * MAX_WHOLE_BYTES
+    assert f"larger than {MAX_RESULT_WHOLE_BYTES} bytes" in gathered.rejected[0].reason
+    assert peak < 3 * MAX_RESULT_WHOLE_BYTES
 
 
 @pytest.mark.parametrize("text", ["x", noise(3 * MIB)], ids=["compressible", "noise"])
