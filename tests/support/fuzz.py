@@ -155,7 +155,7 @@ def mostly_mutated(draw, values):
 
 
 bodies = mostly_mutated(BODIES)
-SEALED_BODIES = [SEAL.seal(each) for each in BODIES if HEADER in each]
+SEALED_BODIES = [SEAL.seal(each) for each in BODIES if HEADER in each and SEALED not in each]
 
 
 @st.composite

@@ -78,6 +78,7 @@ def receiver(seal=NO_SEAL, channel=CHANNEL):
         context=None,
         rpc=Engine(),
         deployments=lambda: [{"id": "d1", "config_id": "a0e1"}, {"id": "d2", "config_id": "c2"}],
+        exists=lambda config_id: config_id == "c3",
         answer=lambda hello: None,
         acknowledge=lambda ack: None,
         seal=seal,
