@@ -41,7 +41,8 @@ def send_json(
         body: What.
         headers: More of them.
         timeout_s: Seconds to wait for a connection, and again for the answer.
-        verify: True: the CAs of requests; a path: that CA bundle.
+        verify: True: the CAs of requests; a path: that CA bundle; False: none, by an
+            explicit choice.
 
     Raises:
         TransportError: It was not delivered. A refusal that names a limit of Zaqar is quoted
