@@ -229,6 +229,8 @@ def _translated(operation: str) -> Iterator[None]:
         raise RequestRefused(operation, NO_ADDRESS) from exc
     except TimeoutError as exc:
         raise Unreachable(operation, "no answer in time") from exc
+    except ssl.SSLError as exc:  # before ValueError, which a refused certificate is, too
+        raise Unreachable(operation, f"{type(exc).__name__}: {exc}") from exc
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as exc:
         raise ServiceFailed(operation, f"unreadable answer ({type(exc).__name__})") from exc
     except (WebSocketException, OSError) as exc:

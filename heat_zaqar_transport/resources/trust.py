@@ -9,9 +9,9 @@ from typing import Any
 
 from heat_zaqar_transport import certificates
 from heat_zaqar_transport.resources import options
+from heat_zaqar_transport.resources.wishes import CA_CERTIFICATES
 from heat_zaqar_transport.wire.errors import NotConfigured, WireFormatError
 
-CA_CERTIFICATES = "ca_certificates"
 INSECURE = "insecure"
 
 _CA_FILE_OPTION = f"[{options.GROUP}] servers_ca_file"

@@ -20,6 +20,7 @@ from heat_zaqar_hooks.signals.base import (
     error_class,
     verify_of,
 )
+from heat_zaqar_hooks.signals.http import tls_problem
 from heat_zaqar_transport import queues
 from heat_zaqar_transport.wire.errors import RequestRefused, Unreachable
 
@@ -157,6 +158,6 @@ def _translated(operation: str) -> Iterator[None]:
     except exceptions.HttpError as exc:
         raise error_class(exc.http_status)(operation, f"HTTP status {exc.http_status}") from exc
     except exceptions.ConnectionError as exc:
-        raise Unreachable(operation, type(exc).__name__) from exc
+        raise Unreachable(operation, tls_problem(exc) or type(exc).__name__) from exc
     except exceptions.ClientException as exc:
         raise RequestRefused(operation, type(exc).__name__) from exc

@@ -15,6 +15,8 @@ from os_collect_config import cfn, collect, heat, request, zaqar
 from oslo_config import cfg
 
 from heat_zaqar_collector import settings
+from heat_zaqar_transport import certificates
+from support import tls_server
 
 ROOT = Path(__file__).parents[3]
 ELEMENTS = ROOT / "elements"
@@ -171,15 +173,30 @@ def test_signed_urls_arrive_unchanged(root: Path) -> None:
     assert applied.options().zaqar.signal_url == URL
 
 
-def test_every_option_of_ours_is_rendered(root: Path) -> None:
+def ca_certificates(tmp_path: Path) -> str:
+    directory = tls_server.certificates(tmp_path / "tls")
+    return certificates.to_text((directory / "ca.pem").read_bytes())
+
+
+def test_every_option_of_ours_is_rendered(root: Path, tmp_path: Path) -> None:
     typed = {"signal_ttl": 61, "timeout": 62.5, "poll_longest": 63.5, "push": "webhook"}
     typed |= {"deploy_timeout": 64.5}
+    typed |= {"insecure": True, "ca_certificates": ca_certificates(tmp_path)}
     names = [option.dest for option in settings.ADDED_OPTS]
     values = {name: typed.get(name, f"value-of-{name}") for name in names}
 
     rendered = Applied(root, occ(zaqar=values)).options().zaqar
 
     assert {name: rendered[name] for name in names} == values
+
+
+def test_options_of_tls_are_rendered_as_the_agent_reads_them(root: Path, tmp_path: Path) -> None:
+    text = ca_certificates(tmp_path)
+
+    rendered = Applied(root, occ(zaqar={"insecure": False, "ca_certificates": text})).options()
+
+    assert rendered.zaqar.insecure is False
+    assert rendered.zaqar.ca_certificates == text
 
 
 def test_what_heat_sends_for_each_transport(root: Path) -> None:
@@ -275,6 +292,10 @@ def test_what_cannot_be_written_leaves_the_present_file(
     [
         ("push", "sometimes"),
         ("push", False),
+        ("insecure", "perhaps"),
+        ("ca_certificates", "hunter2!"),
+        ("ca_certificates", "aHVudGVyMg=="),
+        ("ca_certificates", "w6TDtsO8"),
         ("poll_longest", 0.5),
         ("timeout", 0),
         ("deploy_timeout", -1),
