@@ -6,6 +6,8 @@ import stat
 import warnings
 
 import pytest
+from os_collect_config import zaqar
+from oslo_config import cfg
 from urllib3.exceptions import InsecureRequestWarning
 
 from heat_zaqar_collector import settings, trust
@@ -51,9 +53,17 @@ def test_without_any_option_it_verifies(load, state_dir):
     assert not state_dir.exists()
 
 
-@pytest.mark.parametrize("value", ["true", "false"])
-def test_the_released_option_has_no_effect(load, value):
-    assert load(ssl_certificate_validation=value).verify is True
+@pytest.mark.parametrize("value", ["", "ssl_certificate_validation = false\n"])
+def test_the_released_option_has_no_effect(tmp_path, value):
+    """In the agent it is registered, and its default is false."""
+    path = tmp_path / "agent.conf"
+    path.write_text(f"[zaqar]\n{value}")
+    conf = cfg.ConfigOpts()
+    conf.register_opts(zaqar.opts, group="zaqar")
+    settings.register(conf)
+    conf(args=[], default_config_files=[str(path)])
+    assert conf.zaqar.ssl_certificate_validation is False
+    assert settings.from_conf(conf).verify is True
 
 
 @pytest.mark.parametrize("value", ["", "false", "0"])

@@ -193,9 +193,9 @@ def test_every_option_of_ours_is_rendered(root: Path, tmp_path: Path) -> None:
 def test_options_of_tls_are_rendered_as_the_agent_reads_them(root: Path, tmp_path: Path) -> None:
     text = ca_certificates(tmp_path)
 
-    rendered = Applied(root, occ(zaqar={"insecure": False, "ca_certificates": text})).options()
+    rendered = Applied(root, occ(zaqar={"insecure": True, "ca_certificates": text})).options()
 
-    assert rendered.zaqar.insecure is False
+    assert rendered.zaqar.insecure is True
     assert rendered.zaqar.ca_certificates == text
 
 
