@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON files that survive a crash: whole or not at all, and on the disk when the call returns.
+"""Files that survive a crash: whole or not at all, and on the disk when the call returns.
 
 A file is written beside its target, synced, renamed over it, and the directory is
 synced too; without the last step a power loss may undo the rename. Files are mode
@@ -38,9 +38,18 @@ def write_json(path: Path, value: object) -> None:
         StateError: The disk is full, read-only or otherwise unwilling; the file that
             was there before is untouched.
     """
+    write_bytes(path, json.dumps(value).encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file with other content, durably and in one step.
+
+    Raises:
+        StateError: As for `write_json`.
+    """
     make_directory(path.parent)
     try:
-        _replace(path, json.dumps(value).encode())
+        _replace(path, content)
     except OSError as exc:
         raise StateError(path, exc.strerror) from exc
 

@@ -240,7 +240,8 @@ def open_signed(
     Args:
         url: Says the endpoint, the queue and what may be done with it.
         timeout_s: Seconds to wait for each answer.
-        verify: True: the CAs of requests; a path: that CA bundle.
+        verify: True: the CAs of requests; a path: that CA bundle; False: none, by an
+            explicit choice.
     """
     options = {
         "paths": url.paths,
@@ -271,7 +272,7 @@ def open_with_token(
         queue: The queue's name.
         timeout_s: Seconds to wait for each answer.
         verify: True: the CAs of requests; a path: that CA bundle; False: none, by an
-            operator's explicit choice.
+            explicit choice.
     """
     options = {"os_auth_token": token, "os_project_id": project_id}
     conf = {"auth_opts": {"backend": "keystone", "options": options}}
@@ -293,7 +294,8 @@ def open_with_keystone(
         queue: The queue's name.
         region_name: Region of the messaging endpoint; `None`: the catalog's first.
         timeout_s: Seconds to wait for each answer of Zaqar.
-        verify: True: the CAs of requests; a path: that CA bundle.
+        verify: True: the CAs of requests; a path: that CA bundle; False: none, by an
+            explicit choice.
 
     Raises:
         TransportError: Keystone did not answer, refused the credentials, or knows no

@@ -12,14 +12,17 @@ in between, whenever they like, and have no such headers.
 import contextlib
 import json
 import logging
+import os
 import ssl
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests.utils
 from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
@@ -150,7 +153,8 @@ def open_push(
         url: ws:// or wss://.
         project_id: The project whose queues are meant.
         timeout_s: Seconds to wait for the connection, and for each answer.
-        verify: For wss: True: the system's CAs; a path: that CA bundle.
+        verify: For wss: True: the CAs of requests (those of certifi, or
+            $REQUESTS_CA_BUNDLE); a path: that CA bundle; False: none, by an explicit choice.
 
     Raises:
         TransportError: It cannot be reached, or is no websocket server.
@@ -186,7 +190,21 @@ def _check_url(operation: str, url: str) -> None:
 
 
 def _tls(verify: bool | str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
+    """Return what checks a server as requests would, so that one setting serves both."""
+    if verify is False:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    bundle = verify if isinstance(verify, str) else _bundle_of_requests()
+    if Path(bundle).is_dir():
+        return ssl.create_default_context(capath=bundle)
+    return ssl.create_default_context(cafile=bundle)
+
+
+def _bundle_of_requests() -> str:
+    named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    return named or requests.utils.DEFAULT_CA_BUNDLE_PATH
 
 
 def _headers(frame: object) -> Mapping[str, Any] | None:
@@ -212,6 +230,8 @@ def _translated(operation: str) -> Iterator[None]:
         raise RequestRefused(operation, NO_ADDRESS) from exc
     except TimeoutError as exc:
         raise Unreachable(operation, "no answer in time") from exc
+    except ssl.SSLError as exc:  # before ValueError, which a refused certificate is, too
+        raise Unreachable(operation, f"{type(exc).__name__}: {exc}") from exc
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as exc:
         raise ServiceFailed(operation, f"unreadable answer ({type(exc).__name__})") from exc
     except (WebSocketException, OSError) as exc:

@@ -28,6 +28,7 @@ _EPILOG = """\
 examples:
   python -m localcloud up                      boot, print the endpoints, run until Ctrl-C
   python -m localcloud up --scratch /tmp/lc    the same, in a directory of your choice
+  python -m localcloud up --tls                with https:// and wss://
   . /tmp/lc/openrc                             in another shell: be the user demo
   python -m localcloud status --scratch /tmp/lc
   python -m localcloud down --scratch /tmp/lc
@@ -85,6 +86,7 @@ def _up(arguments: argparse.Namespace) -> int:
             debug=arguments.debug,
             on_progress=shown.show,
             plugin_dirs=arguments.plugin_dirs,
+            tls=arguments.tls,
         )
     with cloud:
         _announce(cloud, as_json=arguments.json)
@@ -197,6 +199,9 @@ def _add_up(commands: Any) -> None:
     )
     up.add_argument("--keep", action="store_true", help="do not remove the directory at the end")
     up.add_argument("--debug", action="store_true", help="services log at DEBUG (default: INFO)")
+    up.add_argument(
+        "--tls", action="store_true", help="put the services behind TLS, with a CA of their own"
+    )
     up.add_argument("--json", action="store_true", help="print the endpoints as one line of JSON")
     plugins = up.add_mutually_exclusive_group()
     plugins.add_argument(

@@ -24,7 +24,7 @@ def session(plan: Plan, user: str) -> Session:
     Raises:
         LocalCloudError: there is no such user.
     """
-    return Session(v3.Password(**credentials(plan, user)))
+    return Session(v3.Password(**credentials(plan, user)), verify=plan.verify)
 
 
 def credentials(plan: Plan, user: str) -> dict[str, Any]:
@@ -48,6 +48,7 @@ def environment(plan: Plan, user: str) -> dict[str, str]:
         "OS_IDENTITY_API_VERSION": "3",
         "OS_REGION_NAME": REGION,
         "OS_INTERFACE": "public",
+        **({"OS_CACERT": str(plan.ca_file)} if plan.ca_file else {}),
         **{f"OS_{name.upper()}": value for name, value in credentials(plan, user).items()},
     }
 

@@ -69,6 +69,7 @@ class LocalCloud:
         on_progress: Callable[[Progress], None] | None = None,
         plugin_dirs: tuple[Path, ...] | None = None,
         compute: bool = False,
+        tls: bool = False,
     ) -> Self:
         """Boot a cloud; returns when every service answers.
 
@@ -81,6 +82,8 @@ class LocalCloud:
             plugin_dirs: heat-engine's plugin directories; default: this checkout's plugin.
             compute: whether Nova is booted, too, with the fake driver, a flavor and an image
                 named "tiny", and what it needs; they are installed when they are not there.
+            tls: whether Keystone, Zaqar and Heat are behind TLS, with a CA of the cloud's own
+                (:attr:`ca_file`). Not together with ``compute``.
 
         Raises:
             PackagesMissing: Debian packages have to be installed, and we are not root.
@@ -89,6 +92,8 @@ class LocalCloud:
         """
         from localcloud import compute_env, packages
 
+        if compute and tls:
+            raise LocalCloudError("a cloud has either Nova or TLS")
         packages.ensure()
         venv = compute_env.ensure() if compute else None
         tellers = [teller for teller in (progress and _as_text(progress), on_progress) if teller]
@@ -96,7 +101,7 @@ class LocalCloud:
         directory = prepare_scratch(None if scratch is None else Path(scratch))
         try:
             block = reserve(PORT_NAMES if venv is None else (*PORT_NAMES, *COMPUTE_PORT_NAMES))
-            plan = Plan(directory, block.ports, new_secrets(), dirs, debug, keep, venv)
+            plan = Plan(directory, block.ports, new_secrets(), dirs, debug, keep, venv, tls)
             with block.mark as mark:
                 cloud = cls(plan, launch(plan, mark))
         except BaseException:
@@ -158,7 +163,7 @@ class LocalCloud:
 
     @property
     def websocket_url(self) -> str:
-        """Address of Zaqar's websocket server (``ws://``)."""
+        """Address of Zaqar's websocket server (``ws://``, or ``wss://`` with TLS)."""
         return self.plan.url("zaqar-websocket", "ws")
 
     @property
@@ -170,6 +175,11 @@ class LocalCloud:
     def cfn_url(self) -> str:
         """Address of Heat's CFN API, without version."""
         return self.plan.url("heat-api-cfn")
+
+    @property
+    def ca_file(self) -> Path | None:
+        """File with the CA of a cloud with TLS; ``None``: there is no TLS."""
+        return self.plan.ca_file
 
     @property
     def redis_url(self) -> tuple[str, int]:
@@ -271,6 +281,24 @@ class LocalCloud:
         service = self._service(name)
         service.configure(overrides)
         self.restart_service(name)
+
+    def show_certificate(self, kind: str, *names: str) -> None:
+        """Have services behind TLS show another certificate; all connections are cut.
+
+        Args:
+            kind: ``good``, ``expired`` or ``other-host``.
+            names: the services.
+
+        Raises:
+            NotRunning: there is no TLS.
+        """
+        from localcloud.services.haproxy import HAProxy
+
+        proxy = self._service(HAProxy.name)
+        assert isinstance(proxy, HAProxy)  # that is what its name says
+        for name in names:
+            proxy.show(kind, name)
+        self.restart_service(HAProxy.name)
 
     def stop(self) -> None:
         """End everything, and remove the directory unless it is to be kept. May be called twice."""

@@ -37,6 +37,7 @@ PACKAGES = (
     Package("redis-server", ("redis-server",)),
     Package("memcached", ("memcached",)),
     Package("rabbitmq-server", ("/usr/lib/rabbitmq/bin/rabbitmq-server", "epmd")),
+    Package("haproxy", ("haproxy",)),
 )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from localcloud.config import write_private
 from localcloud.errors import BadScratch, NotRunning
-from localcloud.ports import HOST
+from localcloud.ports import BACKEND_HOST, HOST
 
 REPO_ROOT = Path(__file__).resolve().parent.parent
 REGION = "RegionOne"
@@ -36,6 +36,8 @@ PORT_NAMES = (
     "heat-api",
     "heat-api-cfn",
 )
+# Those of them that are behind TLS, in a cloud with TLS.
+TLS_PORT_NAMES = ("keystone", "zaqar", "zaqar-websocket", "heat-api", "heat-api-cfn")
 COMPUTE_PORT_NAMES = ("placement", "glance", "neutron", "nova-api")
 _SECRET_NAMES = (
     "admin",
@@ -68,6 +70,7 @@ class Plan:
         debug: whether services log at DEBUG instead of INFO.
         keep: whether the directory outlives the cloud.
         compute: the virtual environment of Nova and what it needs; ``None``: a cloud without them.
+        tls: whether clients speak TLS to the services of ``TLS_PORT_NAMES``.
     """
 
     scratch: Path
@@ -77,6 +80,7 @@ class Plan:
     debug: bool
     keep: bool
     compute: Path | None = None
+    tls: bool = False
 
     @property
     def logs(self) -> Path:
@@ -93,13 +97,44 @@ class Plan:
         """Where the supervisor listens."""
         return self.scratch / "supervisor.sock"
 
+    @property
+    def tls_dir(self) -> Path:
+        """Directory of the certificates."""
+        return self.scratch / "tls"
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The CA that clients verify with; ``None``: there is no TLS."""
+        return self.tls_dir / "ca.pem" if self.tls else None
+
+    @property
+    def verify(self) -> bool | str:
+        """The same, as requests and keystoneauth take it."""
+        return str(self.ca_file) if self.ca_file else True
+
     def address(self, name: str) -> str:
-        """Give ``host:port`` of a named port."""
+        """Give ``host:port`` of a named port, as clients use it."""
         return f"{HOST}:{self.ports[name]}"
 
+    def backend_host(self, name: str) -> str:
+        """Give the address on which the service of a named port itself listens."""
+        return BACKEND_HOST if self._has_tls(name) else HOST
+
+    def backend(self, name: str) -> str:
+        """Give the ``host:port`` on which the service itself listens."""
+        return f"{self.backend_host(name)}:{self.ports[name]}"
+
     def url(self, name: str, scheme: str = "http") -> str:
-        """Give the address of a named port as a URL without a path."""
-        return f"{scheme}://{self.address(name)}"
+        """Give the address of a named port as a URL without a path.
+
+        Args:
+            name: of the port.
+            scheme: ``http`` or ``ws``; where there is TLS, ``https`` or ``wss`` takes its place.
+        """
+        return f"{scheme}{'s' if self._has_tls(name) else ''}://{self.address(name)}"
+
+    def _has_tls(self, name: str) -> bool:
+        return self.tls and name in TLS_PORT_NAMES
 
     def save(self) -> None:
         """Write the state file."""

@@ -22,6 +22,8 @@ from pathlib import Path
 from localcloud.errors import NoFreePorts
 
 HOST = "127.0.0.1"
+# Where a service listens that has its port on HOST taken by what ends TLS before it.
+BACKEND_HOST = "127.0.0.2"
 BLOCK_SIZE = 16
 _FIRST_PORT = 15000
 _LAST_PORT = 65535

@@ -17,7 +17,7 @@ from os_collect_config import zaqar as released
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from heat_zaqar_collector import loop, outbox, push
+from heat_zaqar_collector import loop, outbox, push, trust
 from heat_zaqar_collector import settings as agent_settings
 from heat_zaqar_collector.pace import Pace
 from heat_zaqar_collector.source import Source, open_source
@@ -86,6 +86,7 @@ def _configured_watch() -> Watch:
         raise NotConfigured(
             "[zaqar] metadata_url", f"is not set, and neither are all Keystone options: {missing}"
         )
+    trust.warn_if_insecure(settings.verify)
     source = open_source(settings)
     results = outbox.open_outbox(settings, source.farewell)
     if results is not None:

@@ -15,7 +15,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from heat_zaqar_collector import collector, settings
-from heat_zaqar_transport.wire.errors import NotConfigured
+from heat_zaqar_transport.wire.errors import NotConfigured, StateError
 
 LOG = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def _waits() -> bool:
         return False
     try:
         agent = settings.from_conf(cfg.CONF)
-    except NotConfigured:
+    except (NotConfigured, StateError):
         return False  # told when it collects
     return agent.metadata_url is not None or agent.keystone is not None
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from oslo_config import cfg
 
+from heat_zaqar_collector import trust
 from heat_zaqar_transport import seals
 from heat_zaqar_transport.wire import QueueUrl, Secret, parse_queue_url
 from heat_zaqar_transport.wire.errors import NotConfigured, WireFormatError
@@ -126,6 +127,7 @@ ADDED_OPTS = [
         help="Command that reboots this server when a deployment's hook asks for it (exit status "
         "194). Empty: nothing is run, and the hook or somebody else reboots.",
     ),
+    *trust.OPTS,
 ]
 
 
@@ -166,7 +168,8 @@ class Settings:
         signal_ttl_s: TTL of posted results, seconds.
         timeout_s: Per HTTP request, seconds.
         verify: True to verify TLS with the CAs that requests knows (those of certifi,
-            or $REQUESTS_CA_BUNDLE), or the path of a CA bundle.
+            or $REQUESTS_CA_BUNDLE), or the path of a CA bundle. False: `insecure` is
+            spelled out, and nothing is verified.
         deploy_timeout_s: How long a hook may run, seconds; 0: no limit.
         reboot_command: Reboots the server; empty: nothing does. Only a configuration has
             the default that does reboot, so that none of our tests can.
@@ -218,6 +221,7 @@ def load(*paths: Path) -> Settings:
 
     Raises:
         NotConfigured: A file is missing, or an option in it cannot be used.
+        StateError: CA certificates cannot be written into the state directory.
     """
     files = [str(path) for path in paths or config_files()]
     conf = cfg.ConfigOpts()
@@ -252,8 +256,9 @@ def from_conf(conf: cfg.ConfigOpts) -> Settings:
     """Turn a parsed configuration into values.
 
     Raises:
-        NotConfigured: A pre-signed URL or a key is not one, a number of seconds is none, or a
-            value names an option that there is not.
+        NotConfigured: A pre-signed URL, a key or a CA certificate is not one, a number of
+            seconds is none, or a value names an option that there is not.
+        StateError: CA certificates cannot be written into the state directory.
     """
     try:
         return _settings(conf[GROUP])
@@ -277,7 +282,7 @@ def _settings(group: cfg.ConfigOpts.GroupAttr) -> Settings:
         state_dir=Path(group.state_dir),
         signal_ttl_s=int(_seconds(group, "signal_ttl")),
         timeout_s=_seconds(group, "timeout"),
-        verify=group.ca_file or True,
+        verify=trust.verify_of(group, Path(group.state_dir)),
         deploy_timeout_s=_seconds(group, "deploy_timeout"),
         reboot_command=group.reboot_command,
         seal=_seal(group.seal_keys),

@@ -61,6 +61,20 @@ OPTS = [
         "the catalog has one (messaging-websocket). always: all, for os-collect-config as "
         "released. never: none; servers poll by pre-signed URL.",
     ),
+    cfg.StrOpt(
+        "servers_ca_file",
+        help="Path, on the engine's host, of a PEM file with the CA certificates that servers "
+        "verify Zaqar, its websocket server, Keystone and Heat with. They reach a server with "
+        "its configuration, in place of the CAs that it would trust by itself. At most 16384 "
+        "bytes. Not set: a server uses the CAs that it knows.",
+    ),
+    cfg.BoolOpt(
+        "servers_insecure",
+        default=False,
+        help="Servers take any TLS certificate. Then whoever is between a server and Zaqar, "
+        "Keystone or Heat can pretend to be them, reads the server's password, tokens and "
+        "pre-signed URLs, and with seal = false also has it run whatever they like, as root.",
+    ),
     cfg.FloatOpt(
         "timeout",
         default=10,

@@ -15,13 +15,20 @@ from oslo_log import log as logging
 
 from heat_zaqar_transport.queues import PUSH_OPTIONS
 from heat_zaqar_transport.resources import channel as channels
-from heat_zaqar_transport.resources import options, publish, receive, schema, transports
+from heat_zaqar_transport.resources import (
+    options,
+    publish,
+    receive,
+    schema,
+    transports,
+    trust,
+)
 from heat_zaqar_transport.resources.credentials import KnownCredentials, renamed
 from heat_zaqar_transport.resources.owner import QueueOwner, open_signals
 from heat_zaqar_transport.resources.publish import ServerRow
 from heat_zaqar_transport.resources.wishes import COLLECTOR, SECTION, WEBHOOK_URL, Unfit, Wishes
 from heat_zaqar_transport.wire import Hello, digest_of
-from heat_zaqar_transport.wire.errors import TransportError
+from heat_zaqar_transport.wire.errors import NotConfigured, TransportError
 from heat_zaqar_transport.wire.sealing import Seal
 
 LOG = logging.getLogger(__name__)
@@ -155,10 +162,15 @@ class ChannelServer(QueueOwner):
         return super()._delete()
 
     def handle_check(self) -> None:
-        """Check the server as Heat does, and put back what Zaqar may have lost."""
+        """Check the server as Heat does, and put back what Zaqar may have lost.
+
+        What heat.conf now says to servers, such as another CA, goes to this one.
+        """
         check = getattr(super(), "handle_check", None)
         if check is not None:
             check()
+        if self.transport_zaqar_message(self.properties):
+            self._restore_channel_metadata(self.t.metadata(), self._agent_options())
         self._renew_credentials()
         self.restore()
 
@@ -189,7 +201,11 @@ class ChannelServer(QueueOwner):
 
     def _collector_options(self, wishes: Wishes) -> dict[str, Any]:
         channel = self._ensure_channel()
-        options_of_server = {"channel": channel.name, **self._present_credentials().naming()}
+        options_of_server = {
+            "channel": channel.name,
+            **self._present_credentials().naming(),
+            **trust.agent_options(),
+        }
         credentials = options.get().server_credentials
         websocket = self._websocket_of_servers() if wishes.websocket else None
         if websocket and credentials != options.NEVER:
@@ -318,8 +334,9 @@ class ChannelServer(QueueOwner):
         return None
 
     def validate(self) -> Any:
-        """Check the template as Heat does, and what it says to the agent."""
+        """Check the template as Heat does, and what it and heat.conf say to the agent."""
         valid = super().validate()
+        self._validate_trust()
         try:
             Wishes.of(self.t.metadata())
         except Unfit as exc:
@@ -327,6 +344,14 @@ class ChannelServer(QueueOwner):
                 message=f"{self.name}: metadata {SECTION}.{COLLECTOR}: {exc}"
             ) from exc
         return valid
+
+    def _validate_trust(self) -> None:
+        if not self.transport_zaqar_message(self.properties):
+            return
+        try:
+            trust.agent_options()
+        except NotConfigured as exc:
+            raise exception.StackValidationFailed(message=f"{self.name}: {exc}") from exc
 
     def _resolve_attribute(self, name: str) -> Any:
         if name == self.OS_COLLECT_CONFIG and self.resource_id is not None:

@@ -18,12 +18,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from heat_zaqar_transport import certificates
+from heat_zaqar_transport.wire.errors import WireFormatError
+
 SECTION = "os-collect-config"
 COLLECTOR = "zaqar"
 
 PUSH = "push"
 AUTO, WEBSOCKET, WEBHOOK, POLL = "auto", "websocket", "webhook", "poll"
 WAYS = (AUTO, WEBSOCKET, WEBHOOK, POLL)
+
+CA_CERTIFICATES = "ca_certificates"
 
 WEBHOOK_LISTEN = "webhook_listen"
 WEBHOOK_URL = "webhook_url"
@@ -102,6 +107,8 @@ class Wishes:
             self._port()
             if self.webhook_base is not None:
                 _check_url(self.webhook_base)
+        if sent := self.options.get(CA_CERTIFICATES):
+            _check_certificates(str(sent))
 
 
 def _object(name: str, value: object) -> Mapping[str, Any]:
@@ -111,6 +118,14 @@ def _object(name: str, value: object) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise Unfit(f"{name} is not an object")
     return value
+
+
+def _check_certificates(text: str) -> None:
+    """See that the agent can use them: with others it would never hear of Heat again."""
+    try:
+        certificates.from_text(text)
+    except WireFormatError as exc:
+        raise Unfit(f"{CA_CERTIFICATES} cannot be used: {exc}") from exc
 
 
 def _check_url(url: str) -> None:

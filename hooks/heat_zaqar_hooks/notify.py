@@ -40,7 +40,8 @@ _EPILOG = """\
 environment:
   HEAT_ZAQAR_CONFIG  agent's configuration files, ":" between them
                      (/etc/os-collect-config.conf); their section
-                     [zaqar] is read for ZAQAR_MESSAGE and ZAQAR_SIGNAL
+                     [zaqar] is read for ZAQAR_MESSAGE and ZAQAR_SIGNAL,
+                     and of TLS for the others, where it is there
 
 exit status:
   0  sent

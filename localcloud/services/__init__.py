@@ -5,6 +5,7 @@ from __future__ import annotations
 from localcloud.plan import Plan
 from localcloud.services.base import NoAnswer, Service
 from localcloud.services.compute import COMPUTE_CLASSES
+from localcloud.services.haproxy import HAProxy
 from localcloud.services.heat import HeatAPI, HeatAPICFN, HeatEngine
 from localcloud.services.keystone import Keystone
 from localcloud.services.mariadb import MariaDB
@@ -32,4 +33,5 @@ SERVICE_CLASSES: tuple[type[Service], ...] = (
 def make_services(plan: Plan) -> dict[str, Service]:
     """Make one of each for a cloud, by name."""
     compute = () if plan.compute is None else COMPUTE_CLASSES
-    return {kind.name: kind(plan) for kind in (*SERVICE_CLASSES, *compute)}
+    tls = (HAProxy,) if plan.tls else ()
+    return {kind.name: kind(plan) for kind in (*SERVICE_CLASSES, *tls, *compute)}

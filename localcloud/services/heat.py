@@ -18,7 +18,12 @@ from localcloud.plan import REGION, Plan
 from localcloud.protocol import Command
 from localcloud.services.base import NoAnswer, python_env, script
 from localcloud.services.mariadb import connection_url
-from localcloud.services.openstack import OpenStackService, credentials, token_section
+from localcloud.services.openstack import (
+    OpenStackService,
+    credentials,
+    session_options,
+    token_section,
+)
 from localcloud.services.rabbitmq import broker, transport_url
 
 ENGINE_WORKERS = 2
@@ -47,11 +52,23 @@ class HeatService(OpenStackService):
             "keystone_authtoken": token_section(self.plan, "heat"),
             "trustee": self._trustee(),
             # Keystone lets only a known service check a CFN signature.
-            "ec2authtoken": {**credentials(self.plan, "heat"), "region_name": REGION},
+            "ec2authtoken": {
+                **credentials(self.plan, "heat"),
+                **session_options(self.plan),
+                "region_name": REGION,
+            },
             "paste_deploy": {"api_paste_config": str(paste_file())},
             # Under the new defaults a stack's own user may not poll its metadata.
             "oslo_policy": {"enforce_new_defaults": False},
+            **self._tls_sections(),
         }
+
+    def _tls_sections(self) -> dict[str, dict[str, Value]]:
+        """Give the CA, to Heat itself and to servers; nothing where there is no TLS."""
+        if self.plan.ca_file is None:
+            return {}
+        path = str(self.plan.ca_file)
+        return {"clients": {"ca_file": path}, "zaqar_transport": {"servers_ca_file": path}}
 
     def _trustee(self) -> dict[str, Value]:
         """Give the user that acts on trusts: a trust says the project, so none is named here."""
@@ -136,7 +153,7 @@ class HeatAPI(HeatService):
 
     def ask(self) -> None:
         """Read the list of its versions."""
-        _ask_versions(self.plan.url(self.name))
+        _ask_versions(self.plan, self.name)
 
 
 class HeatAPICFN(HeatService):
@@ -152,7 +169,7 @@ class HeatAPICFN(HeatService):
 
     def ask(self) -> None:
         """Read the list of its versions."""
-        _ask_versions(self.plan.url(self.name))
+        _ask_versions(self.plan, self.name)
 
 
 def paste_file() -> Path:
@@ -171,8 +188,8 @@ def paste_file() -> Path:
     raise LocalCloudError("openstack-heat was installed without its api-paste.ini")
 
 
-def _ask_versions(url: str) -> None:
-    answer = requests.get(f"{url}/", timeout=_TIMEOUT_S)
+def _ask_versions(plan: Plan, name: str) -> None:
+    answer = requests.get(f"{plan.url(name)}/", timeout=_TIMEOUT_S, verify=plan.verify)
     if answer.status_code != _VERSIONS_STATUS:
         raise NoAnswer(f"GET / answered {answer.status_code}")
     answer.json()["versions"]

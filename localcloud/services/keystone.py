@@ -71,6 +71,7 @@ class Keystone(OpenStackService):
 
     def ask(self) -> None:
         """Read the description of its API."""
-        answer = requests.get(f"{self.plan.url('keystone')}/v3", timeout=5)
+        url = f"{self.plan.url('keystone')}/v3"
+        answer = requests.get(url, timeout=5, verify=self.plan.verify)
         answer.raise_for_status()
         answer.json()["version"]

@@ -55,7 +55,7 @@ class OpenStackService(Service):
         options = {
             "name": self.name,
             "application": application,
-            "bind": self.plan.address(self.name),
+            "bind": self.plan.backend(self.name),
             "workers": self.wsgi_workers,
             "threads": self.wsgi_threads,
             "access-log": self.plan.logs / f"{self.name}-access.log",
@@ -83,10 +83,16 @@ def credentials(plan: Plan, user: str) -> dict[str, Value]:
     }
 
 
+def session_options(plan: Plan) -> dict[str, Value]:
+    """Give keystoneauth's options of how a service verifies TLS."""
+    return {"cafile": str(plan.ca_file)} if plan.ca_file else {}
+
+
 def token_section(plan: Plan, user: str) -> dict[str, Value]:
     """Give keystonemiddleware's options, with the token cache."""
     return {
         **credentials(plan, user),
+        **session_options(plan),
         "www_authenticate_uri": plan.url("keystone"),
         "memcached_servers": plan.address("memcached"),
         "interface": "public",

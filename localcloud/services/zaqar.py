@@ -30,9 +30,12 @@ def zaqar_sections(plan: Plan, transport: str) -> dict[str, dict[str, str | int 
         "drivers": {"transport": transport, "message_store": "redis", "management_store": "redis"},
         "drivers:message_store:redis": {"uri": store},
         "drivers:management_store:redis": {"uri": store},
-        "drivers:transport:wsgi": {"bind": HOST, "port": plan.ports["zaqar"]},
+        "drivers:transport:wsgi": {
+            "bind": plan.backend_host("zaqar"),
+            "port": plan.ports["zaqar"],
+        },
         "drivers:transport:websocket": {
-            "bind": HOST,
+            "bind": plan.backend_host("zaqar-websocket"),
             "port": plan.ports["zaqar-websocket"],
             "notification_bind": HOST,
             "notification_port": plan.ports["zaqar-notification"],
@@ -41,6 +44,11 @@ def zaqar_sections(plan: Plan, transport: str) -> dict[str, dict[str, str | int 
         "storage": {"message_pipeline": "zaqar.notification.notifier"},
         "signed_url": {"secret_key": plan.secrets["zaqar_signing_key"]},
     }
+
+
+def notifier_env(plan: Plan) -> dict[str, str]:
+    """Give the environment of Zaqar's notifier: it has no option for the CA of whom it calls."""
+    return {"REQUESTS_CA_BUNDLE": str(plan.ca_file)} if plan.ca_file else {}
 
 
 class Zaqar(OpenStackService):
@@ -64,7 +72,7 @@ class Zaqar(OpenStackService):
 
     def command(self) -> Command:
         """Start under the WSGI server."""
-        return self.wsgi_command("zaqar.transport.wsgi.app:app")
+        return self.wsgi_command("zaqar.transport.wsgi.app:app", env=notifier_env(self.plan))
 
     def ask(self) -> None:
         """List the demo user's queues: it takes Keystone, memcached and Redis to answer."""
@@ -93,7 +101,7 @@ class ZaqarWebsocket(OpenStackService):
     def command(self) -> Command:
         """Start in the foreground."""
         argv = (script("zaqar-server"), "--config-file", str(self.config_file))
-        return self.make_command(argv, env=python_env())
+        return self.make_command(argv, env={**python_env(), **notifier_env(self.plan)})
 
     def ask(self) -> None:
         """Authenticate as the demo user."""
@@ -104,7 +112,9 @@ class ZaqarWebsocket(OpenStackService):
             "Client-ID": str(uuid.uuid4()),
         }
         url = self.plan.url("zaqar-websocket", "ws")
-        with closing(websocket.create_connection(url, timeout=_TIMEOUT_S)) as connection:
+        tls = {"ca_certs": str(self.plan.ca_file)} if self.plan.ca_file else None
+        opened = websocket.create_connection(url, timeout=_TIMEOUT_S, sslopt=tls)
+        with closing(opened) as connection:
             connection.send(json.dumps({"action": "authenticate", "headers": headers}))
             answer = json.loads(connection.recv())
         if answer["headers"]["status"] != 200:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every transport has in common: the interface, and what an HTTP status means."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -8,10 +9,13 @@ from heat_zaqar_collector.settings import Settings
 from heat_zaqar_hooks.inputs import Inputs
 from heat_zaqar_transport.wire.errors import (
     AccessRefused,
+    HeatZaqarError,
     RequestRefused,
     ServiceFailed,
     TransportError,
 )
+
+LOG = logging.getLogger(__name__)
 
 # Seconds to wait for a connection, and for an answer, where the agent's settings do not say.
 DEFAULT_TIMEOUT_S = 30.0
@@ -45,6 +49,19 @@ class Signal(Protocol):
 def has_own_queue(inputs: Inputs) -> bool:
     """Tell whether a deployment names a signal queue of its own, for ZAQAR_MESSAGE."""
     return bool(inputs.get("deploy_queue_id") and inputs.get("deploy_signal_id"))
+
+
+def verify_of(agent: Agent) -> bool | str:
+    """Return how to verify TLS for a transport that needs nothing else of the agent.
+
+    A server may have no agent of ours, or one whose settings cannot be read. Then it is True,
+    the CAs of requests.
+    """
+    try:
+        return agent().verify
+    except HeatZaqarError as exc:
+        LOG.info("TLS is verified with the CAs of python-requests: %s", exc)
+        return True
 
 
 def check_status(operation: str, status: int, phrase: str = "") -> None:

@@ -9,6 +9,7 @@ with a client library, whose loading takes longer than the request.
 """
 
 import json
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,7 +42,8 @@ def send_json(
         body: What.
         headers: More of them.
         timeout_s: Seconds to wait for a connection, and again for the answer.
-        verify: True: the CAs of requests; a path: that CA bundle.
+        verify: True: the CAs of requests; a path: that CA bundle; False: none, by an
+            explicit choice.
 
     Raises:
         TransportError: It was not delivered. A refusal that names a limit of Zaqar is quoted
@@ -61,10 +63,23 @@ def send_json(
         ) as answer:
             status, phrase = answer.status_code, _phrase(answer)
     except (requests.ConnectionError, requests.Timeout) as exc:
-        raise Unreachable(operation, type(exc).__name__) from exc
+        raise Unreachable(operation, tls_problem(exc) or type(exc).__name__) from exc
     except requests.RequestException as exc:
         raise RequestRefused(operation, type(exc).__name__) from exc
     check_status(operation, status, phrase)
+
+
+def tls_problem(exc: BaseException) -> str | None:
+    """Return why a server's certificate was refused; `None`: something else was wrong.
+
+    The error's own text names the URL, and OpenSSL's does not.
+    """
+    seen: BaseException | None = exc
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return f"certificate verify failed: {seen.verify_message}"
+        seen = seen.__cause__ or seen.__context__
+    return None
 
 
 def _phrase(answer: requests.Response) -> str:

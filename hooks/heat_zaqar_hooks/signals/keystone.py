@@ -13,7 +13,14 @@ from keystoneauth1.session import Session
 from heat_zaqar_collector.settings import Settings
 from heat_zaqar_hooks.bounds import MAX_SIGNAL_BYTES
 from heat_zaqar_hooks.inputs import Inputs
-from heat_zaqar_hooks.signals.base import DEFAULT_TIMEOUT_S, Agent, check_status, error_class
+from heat_zaqar_hooks.signals.base import (
+    DEFAULT_TIMEOUT_S,
+    Agent,
+    check_status,
+    error_class,
+    verify_of,
+)
+from heat_zaqar_hooks.signals.http import tls_problem
 from heat_zaqar_transport import queues
 from heat_zaqar_transport.wire.errors import RequestRefused, Unreachable
 
@@ -49,7 +56,7 @@ class HeatSignal:
         stack = quote(inputs.text("deploy_stack_id"), safe="/")
         resource = quote(inputs.text("deploy_resource_name"), safe="")
         path = f"/stacks/{stack}/resources/{resource}/signal"
-        session = open_session(inputs, timeout_s=DEFAULT_TIMEOUT_S, verify=True)
+        session = open_session(inputs, timeout_s=DEFAULT_TIMEOUT_S, verify=verify_of(agent))
         return cls(session, path, inputs.optional_text("deploy_region_name"))
 
     def send(self, outputs: Mapping[str, Any]) -> None:
@@ -128,7 +135,8 @@ def open_session(inputs: Inputs, *, timeout_s: float, verify: bool | str) -> Ses
         inputs: With `deploy_auth_url` (of API v3, as Heat sends it), `deploy_user_id`,
             `deploy_password` and `deploy_project_id`.
         timeout_s: Seconds to wait for each answer.
-        verify: True: the system's CAs; a path: that CA bundle.
+        verify: True: the CAs of requests; a path: that CA bundle; False: none, by an
+            explicit choice.
 
     Raises:
         UnusableConfig: An input is missing.
@@ -150,6 +158,6 @@ def _translated(operation: str) -> Iterator[None]:
     except exceptions.HttpError as exc:
         raise error_class(exc.http_status)(operation, f"HTTP status {exc.http_status}") from exc
     except exceptions.ConnectionError as exc:
-        raise Unreachable(operation, type(exc).__name__) from exc
+        raise Unreachable(operation, tls_problem(exc) or type(exc).__name__) from exc
     except exceptions.ClientException as exc:
         raise RequestRefused(operation, type(exc).__name__) from exc

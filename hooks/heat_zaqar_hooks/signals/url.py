@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from heat_zaqar_hooks.bounds import MAX_SIGNAL_BYTES
 from heat_zaqar_hooks.errors import UnusableConfig
 from heat_zaqar_hooks.inputs import Inputs
-from heat_zaqar_hooks.signals.base import DEFAULT_TIMEOUT_S, Agent
+from heat_zaqar_hooks.signals.base import DEFAULT_TIMEOUT_S, Agent, verify_of
 from heat_zaqar_hooks.signals.http import send_json
 from heat_zaqar_transport.wire import Secret
 
@@ -22,17 +22,25 @@ class UrlSignal:
     limit_bytes: ClassVar[int] = MAX_SIGNAL_BYTES
     default_verb: ClassVar[str]
 
-    def __init__(self, url: Secret, verb: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        url: Secret,
+        verb: str,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        verify: bool | str = True,
+    ) -> None:
         """Take where to send to.
 
         Args:
             url: With its signature.
             verb: POST or PUT.
             timeout_s: Seconds to wait for a connection, and again for the answer.
+            verify: As for `send_json`.
         """
         self._url = url
         self._verb = verb
         self._timeout_s = timeout_s
+        self._verify = verify
 
     @classmethod
     def from_inputs(cls, inputs: Inputs, agent: Agent, attempt: int = 1) -> Self:
@@ -47,13 +55,20 @@ class UrlSignal:
             raise UnusableConfig(inputs.which, "input deploy_signal_verb is neither POST nor PUT")
         if _host(url) is None:
             raise UnusableConfig(inputs.which, "input deploy_signal_id is no http(s) URL")
-        return cls(Secret(url), verb)
+        return cls(Secret(url), verb, verify=verify_of(agent))
 
     def send(self, outputs: Mapping[str, Any]) -> None:
         """Deliver the outputs."""
         url = self._url.reveal()
         operation = f"{self._verb} the result to {_host(url)}"
-        send_json(operation, self._verb, url, outputs, timeout_s=self._timeout_s)
+        send_json(
+            operation,
+            self._verb,
+            url,
+            outputs,
+            timeout_s=self._timeout_s,
+            verify=self._verify,
+        )
 
 
 class CfnSignal(UrlSignal):

@@ -15,8 +15,9 @@ from os_collect_config import cfn, collect, heat, request, zaqar
 from oslo_config import cfg
 
 from heat_zaqar_collector import settings
-from heat_zaqar_transport import seals
+from heat_zaqar_transport import certificates, seals
 from heat_zaqar_transport.wire import Ack, serialize
+from support import tls_server
 
 ROOT = Path(__file__).parents[3]
 ELEMENTS = ROOT / "elements"
@@ -185,15 +186,30 @@ def test_what_heat_names_and_dates_arrives_as_the_agent_reads_it(root: Path) -> 
         assert loaded.seal.unseal(seals.seal_of([key]).seal(BODY)) == BODY
 
 
-def test_every_option_of_ours_is_rendered(root: Path) -> None:
+def ca_certificates(tmp_path: Path) -> str:
+    directory = tls_server.certificates(tmp_path / "tls")
+    return certificates.to_text((directory / "ca.pem").read_bytes())
+
+
+def test_every_option_of_ours_is_rendered(root: Path, tmp_path: Path) -> None:
     typed = {"signal_ttl": 61, "timeout": 62.5, "poll_longest": 63.5, "push": "webhook"}
     typed |= {"deploy_timeout": 64.5, "renew_at": 65.5}
+    typed |= {"insecure": True, "ca_certificates": ca_certificates(tmp_path)}
     names = [option.dest for option in settings.ADDED_OPTS]
     values = {name: typed.get(name, f"value-of-{name}") for name in names}
 
     rendered = Applied(root, occ(zaqar=values)).options().zaqar
 
     assert {name: rendered[name] for name in names} == values
+
+
+def test_options_of_tls_are_rendered_as_the_agent_reads_them(root: Path, tmp_path: Path) -> None:
+    text = ca_certificates(tmp_path)
+
+    rendered = Applied(root, occ(zaqar={"insecure": True, "ca_certificates": text})).options()
+
+    assert rendered.zaqar.insecure is True
+    assert rendered.zaqar.ca_certificates == text
 
 
 def test_what_heat_sends_for_each_transport(root: Path) -> None:
@@ -291,6 +307,10 @@ def test_what_cannot_be_written_leaves_the_present_file(
     [
         ("push", "sometimes"),
         ("push", False),
+        ("insecure", "perhaps"),
+        ("ca_certificates", "hunter2!"),
+        ("ca_certificates", "aHVudGVyMg=="),
+        ("ca_certificates", "w6TDtsO8"),
         ("poll_longest", 0.5),
         ("timeout", 0),
         ("deploy_timeout", -1),

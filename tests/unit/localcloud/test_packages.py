@@ -17,7 +17,7 @@ def test_a_package_is_missing_when_one_of_its_programs_is():
 
 def test_everything_missing_names_all_packages():
     names = packages.missing(lambda _program: False)
-    assert names == ("mariadb-server", "redis-server", "memcached", "rabbitmq-server")
+    assert names == ("mariadb-server", "redis-server", "memcached", "rabbitmq-server", "haproxy")
 
 
 def test_programs_are_found_where_a_users_path_does_not_lead(monkeypatch, tmp_path):

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heat_zaqar_transport import certificates
 from heat_zaqar_transport.resources.channel import Webhook
 from heat_zaqar_transport.resources.wishes import WAYS, Unfit, Wishes
+from support import tls_server
 
 
 def template(options):
@@ -257,6 +259,20 @@ def test_whatever_the_options_are_they_are_met_or_unfit(push, listen, url):
     assert said.push in WAYS
     if said.webhook:
         assert said.webhook_base_at("192.0.2.7").startswith("http://192.0.2.7:")
+
+
+# TLS
+
+
+def test_certificates_that_the_agent_could_not_use_are_refused_before_it_has_them():
+    with pytest.raises(Unfit, match="ca_certificates cannot be used: it is not in base64"):
+        wishes(ca_certificates="hunter2!")
+
+
+def test_certificates_that_it_can_use_are_sent(tmp_path):
+    directory = tls_server.certificates(tmp_path)
+    text = certificates.to_text((directory / "ca.pem").read_bytes())
+    assert wishes(ca_certificates=text).for_agent() == {"ca_certificates": text}
 
 
 # What is kept of a webhook

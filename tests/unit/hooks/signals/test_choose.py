@@ -69,8 +69,7 @@ def test_the_agents_settings_are_only_read_where_they_are_needed():
     def unreadable():
         raise AssertionError("read")
 
-    for transport, values in (("CFN_SIGNAL", URL), ("HEAT_SIGNAL", KEYSTONE), ("NO_SIGNAL", {})):
-        signals.choose(Inputs("c1", {"deploy_signal_transport": transport, **values}), unreadable)
+    signals.choose(Inputs("c1", {"deploy_signal_transport": "NO_SIGNAL"}), unreadable)
 
 
 @pytest.mark.parametrize(

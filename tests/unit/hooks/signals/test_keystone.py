@@ -53,7 +53,7 @@ def inputs_for(server, **more):
 
 
 def heat_signal(server, **more):
-    return HeatSignal.from_inputs(inputs_for(server, **more), lambda: None)
+    return HeatSignal.from_inputs(inputs_for(server, **more), lambda: mock.Mock(verify=True))
 
 
 def test_the_resource_is_signalled_as_the_deployments_user(server):

@@ -1,5 +1,6 @@
 import socket
 import time
+from unittest.mock import Mock
 
 import pytest
 
@@ -23,7 +24,8 @@ PATH = "/v1/signal/arn?Signature=secret-signature"
 
 
 def signal_to(url, cls=CfnSignal, **inputs):
-    return cls.from_inputs(Inputs("c1", {"deploy_signal_id": url, **inputs}), lambda: None)
+    inputs = Inputs("c1", {"deploy_signal_id": url, **inputs})
+    return cls.from_inputs(inputs, lambda: Mock(verify=True))
 
 
 @pytest.mark.parametrize(
