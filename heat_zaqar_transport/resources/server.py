@@ -3,7 +3,7 @@
 
 import functools
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from heat.common import exception
@@ -23,9 +23,9 @@ from heat_zaqar_transport.resources import (
     transports,
     trust,
 )
-from heat_zaqar_transport.resources.credentials import KnownCredentials, renamed
-from heat_zaqar_transport.resources.owner import QueueOwner, open_signals
+from heat_zaqar_transport.resources.owner import open_signals
 from heat_zaqar_transport.resources.publish import ServerRow
+from heat_zaqar_transport.resources.server_channel import ServerChannel
 from heat_zaqar_transport.resources.wishes import COLLECTOR, SECTION, WEBHOOK_URL, Unfit, Wishes
 from heat_zaqar_transport.wire import Hello, digest_of
 from heat_zaqar_transport.wire.errors import NotConfigured, TransportError
@@ -38,7 +38,7 @@ LOG = logging.getLogger(__name__)
 GOODBYE_S = 1.0
 
 
-class ChannelServer(QueueOwner):
+class ChannelServer(ServerChannel):
     """What a server class of Heat's gains: a channel, publishing, and signals."""
 
     @property
@@ -72,79 +72,6 @@ class ChannelServer(QueueOwner):
         return self.resolve_auto(name, transports.SERVER)
 
     # The channel.
-
-    def channel(self) -> channels.Channel | None:
-        """Return the server's channel, if it has one."""
-        stored = self.data().get(channels.SERVER_KEY)
-        return None if stored is None else channels.Channel.parse(stored)
-
-    def _ensure_channel(self) -> channels.Channel:
-        channel = self.channel()
-        if channel is None:
-            channel = self.create_channel()
-            first = self.issue_credentials(channel)
-            self._store_credentials(first)
-            self.data_set(channels.TOLD_KEY, first.name)
-            self.data_set(channels.SERVER_KEY, channel.serialize(), redact=True)
-        return channel
-
-    # Its credentials: see credentials.py for who has which.
-
-    def _credentials(self) -> KnownCredentials:
-        return KnownCredentials.of(self.data())
-
-    def _present_credentials(self) -> channels.Credentials:
-        """Return those that the metadata names, or that will be named in it."""
-        known = self._credentials()
-        present = known.present(self.metadata_get(refresh=True))
-        return present or known.by_name[str(known.told)]
-
-    def _store_credentials(self, credentials: channels.Credentials) -> None:
-        key = f"{channels.CREDENTIALS_KEY}{credentials.name}"
-        self.data_set(key, credentials.serialize(), redact=True)
-
-    def _forget_credentials(self, names: Iterable[str]) -> None:
-        for name in names:
-            self.data_delete(f"{channels.CREDENTIALS_KEY}{name}")
-
-    def _renew_credentials(self) -> None:
-        """Name new credentials in the metadata, if those that it names are due.
-
-        The old ones go on to work: the server may be off. Two engines may do this at the same
-        time: what the metadata comes to name is what counts, and the other one is forgotten.
-        """
-        channel, meta = self.channel(), self.metadata_get(refresh=True) or {}
-        present = self._credentials().present(meta)
-        if channel is None or present is None or time.time() < present.renew_at:
-            return
-        fresh = self.issue_credentials(channel, present)
-        self._store_credentials(fresh)
-
-        def renewed(_: Any, current: Mapping[str, Any]) -> dict[str, Any]:
-            still = self._credentials().present(current) == present
-            return renamed(current, fresh) if still else dict(current)
-
-        self.metadata_set(meta, merge_metadata=renewed)
-        if self._credentials().present(self.metadata_get(refresh=True)) != fresh:
-            self._forget_credentials([fresh.name])
-            return
-        LOG.info("Channel %s: credentials renewed", channel.name)
-        self._forget_credentials(self._credentials().expired(time.time(), self.metadata_get()))
-        self.data_set(channels.SERVER_KEY, self.renewed(channel).serialize(), redact=True)
-        webhook = self._webhook()
-        if webhook is not None and webhook.url:
-            queue = self._open_as_owner(channel.queue_names[0], self._endpoint_of_engine())
-            queue.prolong(webhook.url, options.ENGINE_LIFETIME_S, PUSH_OPTIONS)
-
-    def _note_told(self, name: str | None) -> None:
-        """Take notice of the credentials that a server tells of: it has no others, perhaps."""
-        known = self._credentials()
-        told = known.by_name.get(name or "")
-        if told is None or told.name == known.told:
-            return
-        if told.password is not None:
-            self.change_password(told.password)
-        self.data_set(channels.TOLD_KEY, told.name)
 
     def _create_transport_credentials(self, props: Any) -> None:
         if self.transport_zaqar_message(props):
@@ -294,15 +221,6 @@ class ChannelServer(QueueOwner):
         if complete and self.transport_zaqar_message(self.properties):
             self._subscribe_webhook(Wishes.of(self.t.metadata()))
         return complete
-
-    def _webhook(self) -> channels.Webhook | None:
-        stored = self.data().get(channels.WEBHOOK_KEY)
-        return None if stored is None else channels.Webhook.parse(stored)
-
-    def _ensure_webhook(self) -> channels.Webhook:
-        webhook = self._webhook() or channels.Webhook(f"/{channels.new_name('hz-w')}")
-        self.data_set(channels.WEBHOOK_KEY, webhook.serialize(), redact=True)
-        return webhook
 
     def _subscribe_webhook(self, wishes: Wishes) -> None:
         """Have Zaqar call what the template, or Nova, says, and nothing else."""
