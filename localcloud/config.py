@@ -45,11 +45,17 @@ def render_pairs(options: Mapping[str, Value], separator: str) -> str:
 
 
 def merge(base: Sections, overrides: Sections) -> dict[str, dict[str, Value]]:
-    """Lay overrides over a base, option by option; neither of them is changed."""
+    """Lay overrides over a base, option by option; neither of them is changed.
+
+    An override of `None` leaves the option out.
+    """
     merged = {section: dict(options) for section, options in base.items()}
     for section, options in overrides.items():
         merged.setdefault(section, {}).update(options)
-    return merged
+    return {
+        section: {name: value for name, value in options.items() if value is not None}
+        for section, options in merged.items()
+    }
 
 
 def write_private(path: Path, text: str) -> None:

@@ -1,5 +1,6 @@
 """Whatever reaches the agent: a clear error, and nothing lost."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -11,19 +12,28 @@ from heat_zaqar_transport.wire import SignedUrl, Snapshot, serialize
 from support import hot
 from support.ends import Ends
 from support.intruder import open_as_intruder, post_anything
+from support.site import Site
 
-ECHO = hot.one_script("#!/bin/sh\necho did $word\n", input_values={"word": "one"})
-ECHO_AGAIN = hot.one_script("#!/bin/sh\necho did $word\n", input_values={"word": "two"})
+_numbers = itertools.count(1)
 
 
-@pytest.fixture
-def running(site):
+def echo(word):
+    return hot.one_script("#!/bin/sh\necho did $word\n", input_values={"word": word})
+
+
+def completes(stack, word):
+    stack.wait("UPDATE_COMPLETE")
+    assert stack.outputs()["stdout"] == f"did {word}\n"
+
+
+@pytest.fixture(scope="module")
+def running(cloud, tmp_path_factory):
     """A stack that is complete, its guest, and what an intruder can do to its queue."""
-    stack = site.stack(ECHO)
-    guest = site.boot(stack)
-    stack.wait("CREATE_COMPLETE")
-    options = stack.collect_config("server")["zaqar"]
-    return stack, guest, options
+    with Site(cloud, tmp_path_factory.mktemp("running")) as site:
+        stack = site.stack(echo("first"))
+        guest = site.boot(stack)
+        stack.wait("CREATE_COMPLETE")
+        yield stack, guest, stack.collect_config("server")["zaqar"]
 
 
 def without_acks(queue):
@@ -73,9 +83,9 @@ def test_rubbish_in_the_queue_is_reported_and_cleared_and_costs_nothing(
     assert without_acks(queue)[0].body == before[-1].body
     # The server keeps its configuration, and the next change arrives.
     assert options["channel"] in guest.path("etc/os-collect-config.conf").read_text()
-    stack.update(ECHO_AGAIN)
-    stack.wait("UPDATE_COMPLETE")
-    assert stack.outputs()["stdout"] == "did two\n"
+    word = f"change-{next(_numbers)}"
+    stack.update(echo(word))
+    completes(stack, word)
 
 
 def test_an_emptied_queue_is_filled_again_for_a_new_server(cloud, site, running):
@@ -135,17 +145,16 @@ def test_a_full_disk_costs_nothing_once_there_is_room(running, small_disk):
             file.write(b"x" * 4096)
     log_size = guest.log_size
     guest.start()
-    stack.update(ECHO_AGAIN)
+    stack.update(echo("on a full disk"))
     guest.wait_log("not applied yet: .*No space left on device", 60, since=log_size)
     assert options["channel"] in guest.path("etc/os-collect-config.conf").read_text()
     filler.unlink()
-    stack.wait("UPDATE_COMPLETE")
-    assert stack.outputs()["stdout"] == "did two\n"
+    completes(stack, "on a full disk")
 
 
 def test_killed_between_reading_and_applying(site):
     """The agent dies with the new snapshot on its disk, before any of it is applied."""
-    stack = site.stack(ECHO)
+    stack = site.stack(echo("one"))
     guest = site.guest(stack.collect_config("server"))
     gate = guest.path("usr/libexec/os-refresh-config/pre-configure.d/01-wait")
     gate.parent.mkdir(parents=True, exist_ok=True)
@@ -156,7 +165,7 @@ def test_killed_between_reading_and_applying(site):
 
     guest.path("root/closed").touch()
     log_size = guest.log_size
-    stack.update(ECHO_AGAIN)
+    stack.update(echo("two"))
     guest.wait_log(r"Generation \d+ of channel .* collected", 60, since=log_size)
     guest.kill()
     kept = json.loads(guest.path("var/lib/heat-zaqar-transport/snapshot.json").read_text())

@@ -195,3 +195,33 @@ def test_without_notifications_the_safety_net_finds_the_result(silent_notifier, 
         for event in site.heat.events.list(stack.id, resource_name="deployment")
     ]
     assert any("succeeded" in reason for reason in reasons)
+
+
+@pytest.fixture
+def no_signing_key(cloud):
+    cloud.reconfigure("zaqar", {"signed_url": {"secret_key": None}})
+    yield
+    cloud.reconfigure("zaqar", {})
+
+
+@pytest.mark.usefixtures("no_signing_key")
+def test_without_a_signing_key_keystone_users_take_the_place_of_signatures(cloud, site):
+    log = cloud.log("heat-engine")
+    size = log.stat().st_size
+    for server_transport in ("ZAQAR_MESSAGE", "POLL_SERVER_HEAT"):
+        stack, guest = run(site, server_transport, "ZAQAR_MESSAGE")
+        assert stack.outputs()["stdout"] == "over ZAQAR_MESSAGE\n"
+        leftovers(cloud, stack)
+        if server_transport == "ZAQAR_MESSAGE":
+            options = stack.collect_config("server")["zaqar"]
+            assert "user_id=" in options["signal_url"]
+            assert "signature=" not in json.dumps(options)
+            # And on: a change arrives, and its result is acked.
+            stack.update(hot.one_script(f"{SCRIPT}echo again\n"))
+            stack.wait("UPDATE_COMPLETE")
+            guest.wait_log("Heat has the result of config", 30)
+        stack.delete()
+        stack.wait("DELETE_COMPLETE")
+        assert_nothing_left(cloud, stack)
+    told = log.read_bytes()[size:].count(b"Zaqar signs no URLs")
+    assert 1 <= told <= 2, "once in each of the engine's two workers"

@@ -49,6 +49,10 @@ def test_pairs():
     assert config.render_pairs(options, " ") == "port 1\non true\nnames a,b\n"
 
 
+def test_merge_leaves_out_what_is_none():
+    assert config.merge({"a": {"x": 1, "y": 2}}, {"a": {"x": None}}) == {"a": {"y": 2}}
+
+
 def test_merge_adds_and_replaces_and_leaves_its_arguments():
     base = {"a": {"x": 1, "y": 2}}
     merged = config.merge(base, {"a": {"y": 3}, "b": {"z": 4}})
