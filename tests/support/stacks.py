@@ -59,7 +59,8 @@ class Stack:
         self.heat.stacks.delete(self.id)
 
     def show(self):
-        return self.heat.stacks.get(self.id)
+        # Heat takes seconds for the outputs of a large stack, and this is asked again and again.
+        return self.heat.stacks.get(self.id, resolve_outputs=False)
 
     def wait(self, status, timeout_s=120):
         """Wait for a status such as CREATE_COMPLETE; another end of the same action fails."""
@@ -132,7 +133,8 @@ class Stack:
         raise AssertionError(f"{server} has no os_collect_config: {shown.stack_status_reason}")
 
     def outputs(self):
-        return {each["output_key"]: each.get("output_value") for each in self.show().outputs}
+        shown = self.heat.stacks.get(self.id)
+        return {each["output_key"]: each.get("output_value") for each in shown.outputs}
 
 
 def _dumped(files):
