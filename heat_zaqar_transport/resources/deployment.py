@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Heat's software deployments and their groups, with ZAQAR_MESSAGE and AUTO as signal transport."""
 
+import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options, publish, receive, schema, transports
 from heat_zaqar_transport.resources.owner import QueueOwner, open_signals
 from heat_zaqar_transport.resources.safety_net import LOOKS, NOTIFIER, SafetyNet
+from heat_zaqar_transport.resources.turns import Turns
 from heat_zaqar_transport.wire import Ack
 from heat_zaqar_transport.wire.bounds import quoted
 from heat_zaqar_transport.wire.errors import Retriable, TooLarge, TransportError
@@ -36,6 +38,8 @@ DEPLOY_SEAL_KEYS = "deploy_seal_keys"
 # hook's stderr. Heat's column takes 64 KiB on MariaDB.
 REASON_HEAD = 2000
 STDERR_TAIL = 500
+
+_ROWS = Turns()
 # What may stay in them of the characters that steer a terminal.
 _LAYOUT = "\n\t"
 
@@ -108,7 +112,8 @@ class ChannelDeployment(QueueOwner):
     def _handle_action(
         self, action: str, config: Any = None, prev_derived_config: Any = None
     ) -> Any:
-        waiting = super()._handle_action(action, config, prev_derived_config)
+        with self._turn():
+            waiting = super()._handle_action(action, config, prev_derived_config)
         try:
             publish.publish(self._server_row)
         except Retriable as exc:
@@ -121,6 +126,16 @@ class ChannelDeployment(QueueOwner):
         )
         return waiting
 
+    def _turn(self) -> contextlib.AbstractContextManager[object]:
+        """Let one deployment of a server at a time change its row, in this engine process.
+
+        Heat's optimistic lock lets one win, and the others give up after some ten tries: two
+        hundred at the same time do not all get through.
+        """
+        if self._server_channel() is None:
+            return contextlib.nullcontext()
+        return _ROWS.of(str(self.properties[self.SERVER]))
+
     def _server_exists(self, sd: Any) -> bool:
         """Tell whether a DELETE action has anyone to wait for.
 
@@ -132,7 +147,8 @@ class ChannelDeployment(QueueOwner):
         return bool(super()._server_exists(sd))
 
     def _delete_resource(self) -> None:
-        super()._delete_resource()
+        with self._turn():
+            super()._delete_resource()
         try:
             publish.publish(self._server_row)
         except (TransportError, TooLarge) as exc:
