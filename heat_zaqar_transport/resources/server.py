@@ -273,8 +273,7 @@ class ChannelServer(ServerChannel):
 
     def _resolve_attribute(self, name: str) -> Any:
         if name == self.OS_COLLECT_CONFIG and self.resource_id is not None:
-            meta = self._credentials().filled_in(self.metadata_get() or {})
-            return meta.get(SECTION, {})
+            return self._row().document.get(SECTION, {})
         return super()._resolve_attribute(name)
 
     # Server to Heat.

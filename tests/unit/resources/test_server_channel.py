@@ -136,6 +136,9 @@ class Row:
     _store_credentials = ChannelServer._store_credentials
     _webhook = ChannelServer._webhook
 
+    def _row(self):
+        return SimpleNamespace(document=self._credentials().filled_in(self.metadata))
+
     @property
     def names(self):
         """Return the names of all credentials that are stored, and of the present ones."""
