@@ -107,8 +107,10 @@ class ChannelServer(ServerChannel):
         if self.transport_zaqar_message(props):
             # In place: Heat makes a server's user data of it.
             named = self._with_channel(meta, Wishes.of(self.t.metadata()))
-            self.metadata_set(named)
-            meta.update(self._credentials().filled_in(named))
+            filled = self._credentials().filled_in(named)
+            # A server that comes from another transport reads the metadata by that.
+            self.metadata_set(named if self.action == self.CREATE else filled)
+            meta.update(filled)
         else:
             super()._populate_deployments_metadata(meta, props)
         # A server that leaves our transport reads of it on the channel that it still has.

@@ -50,6 +50,7 @@ class Row:
     """
 
     id = 1
+    action = CREATE = "CREATE"
     resource_id = "s1"
     OS_COLLECT_CONFIG = "os_collect_config"
     t = Mock(metadata=dict)
