@@ -23,6 +23,7 @@ DEPLOYMENT_KEY = "zaqar_transport_signal"
 WEBHOOK_KEY = "zaqar_transport_webhook"
 CREDENTIALS_KEY = "zaqar_transport_credentials_"
 TOLD_KEY = "zaqar_transport_told"
+POLLED_KEY = "zaqar_transport_polled"
 
 # What the engine itself does with the two queues, and what the server may do: nothing more.
 ENGINE_METHODS = ("GET", "POST", "DELETE")

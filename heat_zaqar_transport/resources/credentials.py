@@ -44,11 +44,15 @@ class KnownCredentials:
         return cls({each.name: each for each in known}, data.get(TOLD_KEY))
 
     @property
+    def latest(self) -> Credentials | None:
+        """Those that were made last; `None`: there are none."""
+        return max(self.by_name.values(), key=lambda each: each.renew_at, default=None)
+
+    @property
     def to_server(self) -> Seal:
         """What seals for the server, and opens nothing that it could not."""
-        latest = max(self.by_name.values(), key=lambda each: each.renew_at, default=None)
         # Whatever has become of what it told: never in the clear.
-        chosen = self.by_name.get(self.told or "") or latest
+        chosen = self.by_name.get(self.told or "") or self.latest
         return seals.seal_of(chosen.seal_keys[:1]) if chosen else NO_SEAL
 
     @property
@@ -86,10 +90,11 @@ class KnownCredentials:
         ]
 
 
-def renamed(metadata: Mapping[str, Any], fresh: Credentials) -> dict[str, Any]:
-    """Return metadata that names other credentials."""
+def naming(metadata: Mapping[str, Any], named: Credentials) -> dict[str, Any]:
+    """Return metadata that names credentials, and holds none."""
     places = _agent_options(metadata)
-    section = {**metadata[SECTION], COLLECTOR: {**places, **fresh.naming()}}
+    hidden = dict.fromkeys(name for name in named.options() if name in places)
+    section = {**metadata[SECTION], COLLECTOR: {**places, **hidden, **named.naming()}}
     return {**metadata, SECTION: section}
 
 

@@ -105,12 +105,12 @@ class ChannelServer(ServerChannel):
 
     def _populate_deployments_metadata(self, meta: dict[str, Any], props: Any) -> None:
         if self.transport_zaqar_message(props):
-            # In place: Heat makes a server's user data of it.
             named = self._with_channel(meta, Wishes.of(self.t.metadata()))
-            filled = self._credentials().filled_in(named)
-            # A server that comes from another transport reads the metadata by that.
-            self.metadata_set(named if self.action == self.CREATE else filled)
-            meta.update(filled)
+            if self.action != self.CREATE:
+                self.data_set(channels.POLLED_KEY, self.action)
+            self.metadata_set(self._as_stored(named))
+            # In place: Heat makes a server's user data of it.
+            meta.update(self._credentials().filled_in(named))
         else:
             super()._populate_deployments_metadata(meta, props)
         # A server that leaves our transport reads of it on the channel that it still has.
@@ -207,7 +207,7 @@ class ChannelServer(ServerChannel):
 
         def restored(_: Any, meta: Mapping[str, Any]) -> dict[str, Any]:
             config = {**(meta.get(SECTION) or {}), COLLECTOR: dict.fromkeys(options_before)}
-            return self._with_channel({**meta, SECTION: config}, wishes)
+            return self._as_stored(self._with_channel({**meta, SECTION: config}, wishes))
 
         meta = self.metadata_get(refresh=True) or {}
         # Mostly there is nothing to put back, and nothing is written.
@@ -275,8 +275,15 @@ class ChannelServer(ServerChannel):
 
     def _resolve_attribute(self, name: str) -> Any:
         if name == self.OS_COLLECT_CONFIG and self.resource_id is not None:
-            return self._row().document.get(SECTION, {})
+            return self._boot_config()
         return super()._resolve_attribute(name)
+
+    def _show_resource(self) -> Any:
+        # Heat's API tells of a server in Nova what Nova tells, and this beside it.
+        return {**super()._show_resource(), self.OS_COLLECT_CONFIG: self._boot_config()}
+
+    def _boot_config(self) -> Any:
+        return self._row().document.get(SECTION, {})
 
     # Server to Heat.
 
@@ -322,6 +329,7 @@ class ChannelServer(ServerChannel):
     def _answer(self, hello: Hello) -> None:
         """Give a server what it lacks: the snapshot, and credentials in their time."""
         self._note_told(hello.credentials)
+        self._hide_credentials(hello.credentials)
         self._renew_credentials()
         self.restore()
 

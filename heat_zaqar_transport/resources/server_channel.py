@@ -13,7 +13,7 @@ from oslo_log import log as logging
 from heat_zaqar_transport.queues import PUSH_OPTIONS
 from heat_zaqar_transport.resources import channel as channels
 from heat_zaqar_transport.resources import options
-from heat_zaqar_transport.resources.credentials import KnownCredentials, renamed
+from heat_zaqar_transport.resources.credentials import KnownCredentials, naming
 from heat_zaqar_transport.resources.owner import QueueOwner
 
 LOG = logging.getLogger(__name__)
@@ -43,8 +43,9 @@ class ServerChannel(QueueOwner):
     def _present_credentials(self) -> channels.Credentials:
         """Return those that the metadata names, or that will be named in it."""
         known = self._credentials()
-        present = known.present(self.metadata_get(refresh=True))
-        return present or known.by_name[str(known.told)]
+        present = known.present(self.metadata_get(refresh=True)) or known.latest
+        assert present is not None  # a channel is made with some
+        return present
 
     def _store_credentials(self, credentials: channels.Credentials) -> None:
         key = f"{channels.CREDENTIALS_KEY}{credentials.name}"
@@ -66,12 +67,7 @@ class ServerChannel(QueueOwner):
             return
         fresh = self.issue_credentials(channel, present)
         self._store_credentials(fresh)
-
-        def renewed(_: Any, current: Mapping[str, Any]) -> dict[str, Any]:
-            still = self._credentials().present(current) == present
-            return renamed(current, fresh) if still else dict(current)
-
-        self.metadata_set(meta, merge_metadata=renewed)
+        self._name_in_metadata(meta, present, fresh)
         if self._credentials().present(self.metadata_get(refresh=True)) != fresh:
             self._forget_credentials([fresh.name])
             return
@@ -82,6 +78,36 @@ class ServerChannel(QueueOwner):
         if webhook is not None and webhook.url:
             queue = self._open_as_owner(channel.queue_names[0], self._endpoint_of_engine())
             queue.prolong(webhook.url, options.ENGINE_LIFETIME_S, PUSH_OPTIONS)
+
+    def _as_stored(self, named: dict[str, Any]) -> dict[str, Any]:
+        """Return metadata as Heat shall store it: without the credentials that it names.
+
+        But for a server that comes from a transport that polls, until it has told of them:
+        the metadata is where it looks for them.
+        """
+        if channels.POLLED_KEY in self.data():
+            return self._credentials().filled_in(named)
+        return named
+
+    def _hide_credentials(self, name: str | None) -> None:
+        """Take credentials out of the metadata once the server has told of them."""
+        meta = self.metadata_get(refresh=True) or {}
+        present = self._credentials().present(meta)
+        if channels.POLLED_KEY in self.data() and present and present.name == name:
+            self.data_delete(channels.POLLED_KEY)
+            self._name_in_metadata(meta, present, present)
+
+    def _name_in_metadata(
+        self, meta: dict[str, Any], before: channels.Credentials, named: channels.Credentials
+    ) -> None:
+        """Have the metadata name credentials, unless it no longer names those before."""
+
+        def merged(_: Any, current: Mapping[str, Any]) -> dict[str, Any]:
+            if self._credentials().present(current) != before:
+                return dict(current)
+            return self._as_stored(naming(current, named))
+
+        self.metadata_set(meta, merge_metadata=merged)
 
     def _note_told(self, name: str | None) -> None:
         """Take notice of the credentials that a server tells of: it has no others, perhaps."""

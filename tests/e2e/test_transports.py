@@ -81,6 +81,12 @@ def test_a_change_of_transport_strands_no_server(site):
             30,
             "the agent's new configuration",
         )
+    # It has found its credentials where it polled, and they stay there no longer than that.
+    guest.wait_for(
+        lambda: "signature=" not in json.dumps(site.heat.resources.metadata(stack.id, "server")),
+        30,
+        "metadata without credentials",
+    )
 
 
 def test_metadata_of_the_template_reaches_the_server(site):

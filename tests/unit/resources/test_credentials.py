@@ -12,7 +12,7 @@ from heat_zaqar_transport.resources.channel import (
     TOLD_KEY,
     Credentials,
 )
-from heat_zaqar_transport.resources.credentials import KnownCredentials, renamed
+from heat_zaqar_transport.resources.credentials import KnownCredentials, naming
 from heat_zaqar_transport.wire import Ack, Secret, SignedUrl, serialize
 from heat_zaqar_transport.wire.errors import WireFormatError
 from heat_zaqar_transport.wire.sealing import NO_SEAL
@@ -185,9 +185,9 @@ def test_metadata_that_names_them_is_not_changed_and_has_no_secret():
     assert not any(key.reveal() in before for key in KEYS)
 
 
-def test_renamed_metadata_names_the_others_and_is_else_the_same():
+def test_naming_metadata_names_the_others_and_is_else_the_same():
     meta = named(FIRST, push="poll", password=None)
-    assert renamed(meta, SECOND) == named(SECOND, push="poll", password=None)
+    assert naming(meta, SECOND) == named(SECOND, push="poll", password=None)
     assert meta == named(FIRST, push="poll", password=None)
 
 

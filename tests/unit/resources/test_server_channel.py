@@ -12,6 +12,7 @@ from heat_zaqar_transport.queues import PUSH_OPTIONS
 from heat_zaqar_transport.resources import options, server_channel
 from heat_zaqar_transport.resources.channel import (
     CREDENTIALS_KEY,
+    POLLED_KEY,
     SERVER_KEY,
     TOLD_KEY,
     WEBHOOK_KEY,
@@ -20,6 +21,7 @@ from heat_zaqar_transport.resources.channel import (
     SignalQueue,
     Webhook,
 )
+from heat_zaqar_transport.resources.credentials import naming
 from heat_zaqar_transport.resources.server import ChannelServer
 from heat_zaqar_transport.wire import Hello, Secret, SignedUrl
 
@@ -71,7 +73,7 @@ class Row:
         return dict(self.stored)
 
     def data_set(self, key, value, redact=False):
-        assert redact or key == TOLD_KEY
+        assert redact or key in (TOLD_KEY, POLLED_KEY)
         self.stored[key] = value
         if key == TOLD_KEY:
             self.did.append(f"told {value}")
@@ -126,6 +128,9 @@ class Row:
 
     channel = ChannelServer.channel
     _answer = ChannelServer._answer
+    _as_stored = ChannelServer._as_stored
+    _hide_credentials = ChannelServer._hide_credentials
+    _name_in_metadata = ChannelServer._name_in_metadata
     _credentials = ChannelServer._credentials
     _ensure_channel = ChannelServer._ensure_channel
     _forget_credentials = ChannelServer._forget_credentials
@@ -133,6 +138,7 @@ class Row:
     _populate_deployments_metadata = ChannelServer._populate_deployments_metadata
     _present_credentials = ChannelServer._present_credentials
     _renew_credentials = ChannelServer._renew_credentials
+    _boot_config = ChannelServer._boot_config
     _resolve_attribute = ChannelServer._resolve_attribute
     _store_credentials = ChannelServer._store_credentials
     _webhook = ChannelServer._webhook
@@ -315,3 +321,37 @@ def test_the_attribute_has_the_credentials():
             name: value for name, value in FIRST.options().items() if name != "password"
         }}
     }  # fmt: skip
+
+
+def zaqar_options(row):
+    return row.metadata["os-collect-config"]["zaqar"]
+
+
+def test_a_server_that_comes_from_polling_finds_its_credentials_where_it_polls(at):
+    row = at(Row(), 0)
+    row.stored.clear()
+    row.action = "UPDATE"
+    row._populate_deployments_metadata({"deployments": []}, None)
+    named = row._present_credentials()
+    assert zaqar_options(row)["seal_keys"] == named.seal_keys[0].reveal()
+    # Until it has told of them, whatever else happens to the metadata.
+    row._answer(Hello("hz-c-1", "start", 7, "hz-k-other"))
+    assert row._as_stored(naming(row.metadata, named)) == row.metadata
+    row._answer(Hello("hz-c-1", "start", 7, named.name))
+    assert zaqar_options(row)["seal_keys"] is None
+    assert POLLED_KEY not in row.stored
+
+
+def test_what_it_is_to_find_is_renewed_with_the_rest(at):
+    row = at(Row(FIRST, told=FIRST), 400)
+    row.stored[POLLED_KEY] = "UPDATE"
+    row._renew_credentials()
+    fresh = row._present_credentials()
+    assert zaqar_options(row)["seal_keys"] == seals.text_of(fresh.seal_keys)
+    assert fresh.name == "hz-k-new-1"
+
+
+def test_without_a_name_in_the_metadata_the_latest_are_meant():
+    row = Row(FIRST, replace(credentials(2), renew_at=900), told=FIRST)
+    row.metadata = {}
+    assert row._present_credentials().name == "hz-k-2"
