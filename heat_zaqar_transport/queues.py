@@ -227,9 +227,16 @@ def _open_as_user(url: KeystoneUrl, timeout_s: float, verify: bool | str) -> Que
         project_id=url.project_id,
     )
     session = Session(auth=login, verify=verify, timeout=timeout_s)
-    conf = {"auth_opts": {"backend": "keystone", "options": {"os_project_id": url.project_id}}}
-    client = _Client(url.endpoint, conf, session=session, timeout_s=timeout_s, verify=verify)
-    return Queue(client, url.queue)
+    return Queue(
+        _session_client(url.endpoint, url.project_id, session, timeout_s, verify), url.queue
+    )
+
+
+def _session_client(
+    endpoint: str, project_id: str | None, session: Session, timeout_s: float, verify: bool | str
+) -> "_Client":
+    conf = {"auth_opts": {"backend": "keystone", "options": {"os_project_id": project_id}}}
+    return _Client(endpoint, conf, session=session, timeout_s=timeout_s, verify=verify)
 
 
 def open_signed(
@@ -306,9 +313,7 @@ def open_with_keystone(
         project_id = session.get_project_id()
     if not endpoint:
         raise RequestRefused("find Zaqar in Keystone's catalog", "no messaging endpoint")
-    conf = {"auth_opts": {"backend": "keystone", "options": {"os_project_id": project_id}}}
-    client = _Client(endpoint, conf, session=session, timeout_s=timeout_s, verify=verify)
-    return Queue(client, queue)
+    return Queue(_session_client(endpoint, project_id, session, timeout_s, verify), queue)
 
 
 class SigningOff(RequestRefused):
