@@ -92,12 +92,15 @@ class Watch:
 
     def _take_notice(self, now: float) -> None:
         """Tell the pace what has become of the push."""
+        # The bell before the state: a push says which it is before it rings.
+        rung = self.push.bell.is_set()
+        if rung:
+            # Before the look: what is pushed during it rings for the next one.
+            self.push.bell.clear()
         before, self._state = self._state, self.push.state
         if before.trusted and not self._state.trusted:
             self.pace.lost(now, self.longest_s)
-        if self.push.bell.is_set():
-            # Before the look: what is pushed during it rings for the next one.
-            self.push.bell.clear()
+        if rung:
             self._told = True
             (self.pace.pushed if self._state is State.PROVEN else self.pace.asked)(now)
         elif self._state is State.PROVEN:
