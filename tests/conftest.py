@@ -7,6 +7,9 @@ import pytest
 
 from localcloud import LocalCloud
 
+# Of each server.
+LOGGED_LINES = 60
+
 
 @pytest.fixture(scope="session")
 def cloud():
@@ -29,3 +32,19 @@ def _every_service_lives(request):
     yield
     if "cloud" in request.fixturenames:
         request.getfixturevalue("cloud").check()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Show what the servers of a failed test have logged last: a CI run leaves nothing else."""
+    report = yield
+    site = getattr(item, "funcargs", {}).get("site")
+    if report.when == "call" and report.failed and site is not None:
+        for guest in site.guests:
+            report.sections.append((f"Log of {guest.root.name}", _end_of(guest.log)))
+    return report
+
+
+def _end_of(log):
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else ["(none)"]
+    return "\n".join(lines[-LOGGED_LINES:])

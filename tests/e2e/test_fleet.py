@@ -3,17 +3,13 @@
 import statistics
 
 from bench import fleet
-from bench.waiting import Clock
+from support import fleet_apart
 
 SERVERS = 300
 
 
 def test_every_server_is_pushed_and_comes_back_by_itself(cloud, tmp_path):
-    servers = fleet.Fleet(cloud, SERVERS, tmp_path)
-    try:
-        seconds = dict(fleet.acts(cloud, servers, Clock(600), print))
-    finally:
-        servers.stop()
+    seconds, collected = fleet_apart.play(cloud, SERVERS, tmp_path, longest_s=600)
 
     assert {name: len(values) for name, values in seconds.items()} == dict.fromkeys(
         (fleet.CONNECTED, fleet.PUSHED, fleet.POLLED, fleet.BACK, fleet.PUSHED_AGAIN), SERVERS
@@ -27,5 +23,4 @@ def test_every_server_is_pushed_and_comes_back_by_itself(cloud, tmp_path):
     assert max(came_back.count(second) for second in set(came_back)) < SERVERS / 5
     assert max(came_back) < 60
     # Each generation once, and none left out.
-    for server in servers.agents:
-        assert sorted(server.collected) == [1, 2, 3, 4]
+    assert collected == [[1, 2, 3, 4]] * SERVERS
