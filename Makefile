@@ -8,7 +8,7 @@ help:
 	@echo "make demo    one stack, from a template to a server and back, on real services"
 	@echo "make test    every test: unit, contract, end to end (about an hour)"
 	@echo "make unit    the unit tests alone (two minutes)"
-	@echo "make fuzz    hostile input to every parser that faces the network, for long (20 to 40 minutes)"
+	@echo "make fuzz    hostile input to every parser that faces the network, for long (20 minutes)"
 	@echo "make faults  what is lost when things die: not part of make test (about 16 minutes)"
 	@echo "make heavy   8 MiB of metadata, 60 deployments of one server: not part of it either"
 	@echo "make bench   latencies, side by side with the released software (about 15 minutes)"
@@ -54,4 +54,4 @@ cloud: setup
 	@$(BIN)/python -m localcloud up
 
 clean:
-	rm -rf $(VENV) .venv-compute build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-compute .venv-compute.lock build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

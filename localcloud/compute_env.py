@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fasteners  # type: ignore[import-untyped]  # ships no type information
+
 from localcloud.errors import LocalCloudError
 from localcloud.plan import REPO_ROOT
 
@@ -32,13 +34,19 @@ def ensure() -> Path:
     venv = Path(os.environ.get(VARIABLE) or REPO_ROOT / ".venv-compute").absolute()
     wanted = _REQUIREMENTS.read_bytes() + _CONSTRAINTS.read_bytes()
     stamp = venv / f".ready-{hashlib.sha256(wanted).hexdigest()[:16]}"
-    if not stamp.exists():
-        _run(sys.executable, "-m", "venv", "--clear", str(venv))
-        pip = (str(venv / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check")
-        files = ("--constraint", str(_CONSTRAINTS), "--requirement", str(_REQUIREMENTS))
-        _run(*pip, *files)
-        stamp.touch()
+    # Another process may be making it.
+    with fasteners.InterProcessLock(venv.with_name(f"{venv.name}.lock")):
+        if not stamp.exists():
+            _make(venv)
+            stamp.touch()
     return venv
+
+
+def _make(venv: Path) -> None:
+    _run(sys.executable, "-m", "venv", "--clear", str(venv))
+    pip = (str(venv / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check")
+    files = ("--constraint", str(_CONSTRAINTS), "--requirement", str(_REQUIREMENTS))
+    _run(*pip, *files)
 
 
 def _run(*command: str) -> None:
@@ -46,3 +54,7 @@ def _run(*command: str) -> None:
     if done.returncode != 0:
         last = "\n".join(done.stderr.splitlines()[-_LAST_LINES:])
         raise LocalCloudError(f"{' '.join(command)} failed:\n{last}")
+
+
+if __name__ == "__main__":
+    ensure()

@@ -1,6 +1,9 @@
 """One local cloud for the whole session: booting it costs more than most tests."""
 
+import contextlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +35,17 @@ def _every_service_lives(request):
     yield
     if "cloud" in request.fixturenames:
         request.getfixturevalue("cloud").check()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session):
+    """Let pip make Nova's environment while the first tests run: it takes minutes of one core."""
+    wanted = any(item.path.name == "test_nova.py" for item in session.items)
+    with contextlib.ExitStack() as ends:
+        if wanted and not session.config.option.collectonly:
+            command = ["nice", sys.executable, "-m", "localcloud.compute_env"]
+            ends.callback(subprocess.Popen(command).terminate)
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 import requests
+from keystoneauth1.exceptions import Unauthorized
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 from websockets.sync.client import connect
@@ -237,3 +238,32 @@ def test_a_hello_that_is_forged_has_no_effect(site, attack):
     hello = Hello(theirs.channel, "start", None, attacker.options["credentials"])
     post_message(signals.post, hello, TTL_S, attacker.ends.seal)
     wait_refusal(site, stack, "theirs", "cannot be opened")
+
+
+def test_what_was_taken_from_a_lost_server_opens_nothing_once_it_is_replaced(site):
+    """As docs/security.md says: mark it unhealthy, and update the stack."""
+    stack = site.stack(hot.one_script(MINE))
+    taken = stack.collect_config("server")["zaqar"]
+    site.boot(stack)
+    stack.wait("CREATE_COMPLETE")
+    site.heat.resources.mark_unhealthy(stack.id, "server", True, "lost")
+    stack.update()
+    site.guest(replacement(stack, taken["channel"])).start()
+    stack.wait("UPDATE_COMPLETE")
+
+    heir = Attacker(stack.collect_config("server")["zaqar"])
+    gone = {SignedUrl.parse(taken[name]).queue for name in ("metadata_url", "signal_url")}
+    assert heir.ends.metadata_url.queue in heir.queue_names()
+    assert not gone & set(heir.queue_names())
+    assert Ends(taken).found() == []
+    with pytest.raises(Unauthorized):
+        Attacker(taken)
+
+
+def replacement(stack, channel, timeout_s=60):
+    """Return the configuration of the server that has replaced the one of a channel."""
+    deadline = time.monotonic() + timeout_s
+    while (config := stack.collect_config("server"))["zaqar"]["channel"] == channel:
+        assert time.monotonic() < deadline, f"nothing has replaced {channel}"
+        time.sleep(0.2)
+    return config
