@@ -8,8 +8,9 @@ request, and it takes a status it does not know (413, 429, 502, 504, ...) for su
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http.client import RemoteDisconnected
+from itertools import chain
 from typing import Any, Protocol
 
 import requests
@@ -49,14 +50,26 @@ PUSH_OPTIONS: Mapping[str, Any] = {
 }
 
 
+Enough = Callable[[list[QueuedMessage]], bool]
+
+
+def never_enough(_page: list[QueuedMessage]) -> bool:
+    """Want all that there is."""
+    return False
+
+
 class MessageQueue(Protocol):
     """What the rest of the project does with a queue; `testing.MemoryQueue` does it too."""
 
     def post(self, body: Mapping[str, Any], ttl_s: int) -> str:
         """Post one message and return its id."""
 
-    def fetch(self) -> list[QueuedMessage]:
-        """List what of the queue is in its window, oldest first; none is an empty list."""
+    def fetch(self, enough: Enough = never_enough) -> list[QueuedMessage]:
+        """List what of the queue is in its window, oldest first; none is an empty list.
+
+        Args:
+            enough: Given the first page, of at most 20: whether that is all that is wanted.
+        """
 
     def peek(self) -> list[QueuedMessage]:
         """List the oldest messages, a page of them, in one request."""
@@ -97,27 +110,29 @@ class Queue:
             answer = self._queue.post({"body": dict(body), "ttl": ttl_s})
             return str(answer["resources"][0].rsplit("/", 1)[-1])
 
-    def fetch(self) -> list[QueuedMessage]:
-        """List what is in the window, oldest first, without changing anything."""
-        with translated(f"list queue {self.name}"):
-            return self.window.of(self._listed())
+    def fetch(self, enough: Enough = never_enough) -> list[QueuedMessage]:
+        """List what is in the window, oldest first, without changing anything.
 
-    def _listed(self) -> Iterator[QueuedMessage]:
-        found: set[str] = set()
-        # echo: our own posts too; without it Zaqar hides what this Client-ID posted.
-        # A page may be short of what is expired, so that only an empty one
-        # is the last; and Zaqar's Redis store, asked for what follows the queue's
-        # first message, lists that one again, for ever.
-        for message in self._queue.messages(echo=True, limit=PAGE_SIZE).stream():
-            if message.id in found:
-                return
-            found.add(message.id)
-            yield _queued(message)
+        It takes two requests at least, unless the first page is enough.
+
+        Args:
+            enough: Given the first page, of at most 20: whether that is all that is wanted.
+        """
+        with translated(f"list queue {self.name}"):
+            listing = self._list()
+            page = [_queued(each) for each in listing]
+            if enough(page):
+                return page
+            return self.window.of(_once_each(chain(page, map(_queued, listing.stream()))))
 
     def peek(self) -> list[QueuedMessage]:
         """List the oldest messages, at most 20, in one request and without changing anything."""
         with translated(f"list queue {self.name}"):
-            return [_queued(each) for each in self._queue.messages(echo=True, limit=PAGE_SIZE)]
+            return [_queued(each) for each in self._list()]
+
+    def _list(self) -> Any:
+        # echo: our own posts too; without it Zaqar hides what this Client-ID posted.
+        return self._queue.messages(echo=True, limit=PAGE_SIZE)
 
     def delete(self, ids: Iterable[str]) -> None:
         """Delete messages by id; one that is gone does not matter."""
@@ -401,5 +416,21 @@ def _refuse_unreadable(response: requests.Response, **_: Any) -> None:
         raise TypeError("the answer is no JSON object")
 
 
+def _once_each(messages: Iterable[QueuedMessage]) -> Iterator[QueuedMessage]:
+    """Give messages until one comes again.
+
+    A page may be short of what is expired, so that only an empty one is the last; and Zaqar's
+    Redis store, asked for what follows the queue's first message, lists that one again, for ever.
+    """
+    found: set[str] = set()
+    for message in messages:
+        if message.id in found:
+            return
+        found.add(message.id)
+        yield message
+
+
 def _queued(message: Any) -> QueuedMessage:
-    return QueuedMessage(str(message.id), message.body, int(message.age), int(message.ttl))
+    if not isinstance(message.id, str):
+        raise TypeError("the id of a message is no text")
+    return QueuedMessage(message.id, message.body, int(message.age), int(message.ttl))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heat_zaqar_transport.listing import METADATA
-from heat_zaqar_transport.queues import PAGE_SIZE
+from heat_zaqar_transport.queues import PAGE_SIZE, Enough, never_enough
 from heat_zaqar_transport.wire import Limits, QueuedMessage
 from heat_zaqar_transport.wire.errors import RequestRefused
 
@@ -63,8 +63,11 @@ class MemoryQueue:
         self._stored.append(stored)
         return stored.id
 
-    def fetch(self) -> list[QueuedMessage]:
-        """List what has not expired and is in the window, oldest first."""
+    def fetch(self, enough: Enough = never_enough) -> list[QueuedMessage]:
+        """List what has not expired and is in the window, oldest first, unless a page will do."""
+        page = self.peek()
+        if enough(page):
+            return page
         return self.window.of(map(self._queued, self._visible()))
 
     def peek(self) -> list[QueuedMessage]:

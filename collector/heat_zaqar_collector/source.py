@@ -129,10 +129,7 @@ class Source:
 
     def _list(self) -> list[QueuedMessage]:
         """List the queue: in one request in place of two, as long as nothing has happened."""
-        queue = self._open()
-        if self.listed and self.knows(ids_of(page := queue.peek())):
-            return page
-        return queue.fetch()
+        return self._open().fetch(lambda page: bool(self.listed) and self.knows(ids_of(page)))
 
     def _open(self) -> MessageQueue:
         if self._metadata is None:

@@ -59,6 +59,19 @@ def test_a_peek_is_the_oldest_page(queue):
     assert len(queue.fetch()) == 25
 
 
+def test_a_first_page_that_is_enough_is_all_that_is_listed(queue):
+    ids = [queue.post({"n": n}, 60) for n in range(25)]
+    pages = []
+
+    def enough(page):
+        pages.append([message.id for message in page])
+        return len(pages) == 1
+
+    assert [message.id for message in queue.fetch(enough)] == ids[:20]
+    assert [message.id for message in queue.fetch(enough)] == ids
+    assert pages == [ids[:20]] * 2
+
+
 def test_deleting(queue):
     ids = [queue.post({"n": n}, 60) for n in range(25)]
     queue.delete(ids[1:])

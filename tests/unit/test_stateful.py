@@ -44,6 +44,7 @@ from heat_zaqar_hooks.runner import Runner
 from heat_zaqar_hooks.states import Store
 from heat_zaqar_transport import durable
 from heat_zaqar_transport.posting import Poster, post_message
+from heat_zaqar_transport.queues import never_enough
 from heat_zaqar_transport.resources import options, publish
 from heat_zaqar_transport.resources.receive import Receiver
 from heat_zaqar_transport.testing import MemoryQueue
@@ -113,8 +114,8 @@ class UnreliableQueue(MemoryQueue):
     def post(self, body, ttl_s):
         return FAULTS.step(lambda: super(UnreliableQueue, self).post(body, ttl_s))
 
-    def fetch(self):
-        return FAULTS.step(super().fetch)
+    def fetch(self, enough=never_enough):
+        return FAULTS.step(lambda: super(UnreliableQueue, self).fetch(enough))
 
     def delete(self, ids):
         ids = list(ids)

@@ -10,6 +10,7 @@ from heat_zaqar_collector.farewell import Farewell
 from heat_zaqar_collector.greeter import Greeter, Identity
 from heat_zaqar_collector.source import GOODBYE_LOOK_S, Look, Source
 from heat_zaqar_collector.store import SnapshotStore
+from heat_zaqar_transport.queues import never_enough
 from heat_zaqar_transport.testing import MemoryQueue
 from heat_zaqar_transport.wire import (
     Ack,
@@ -137,10 +138,8 @@ def test_new_trouble_is_asked_for_again(source, world):
 
 
 class Unreached(MemoryQueue):
-    def fetch(self):
+    def fetch(self, enough=never_enough):
         raise Unreachable("list queue q", "connection refused")
-
-    peek = fetch
 
     def post(self, body, ttl_s):
         raise Unreachable("post to queue q", "connection refused")
@@ -265,19 +264,19 @@ def test_what_could_not_be_kept_counts_as_not_seen_yet(source, tmp_path, world):
 
 
 class Counting(MemoryQueue):
-    """Counts what is asked of it."""
+    """Counts what is asked of it: a page, and the rest if that is not enough."""
 
     def __init__(self):
         super().__init__()
         self.asked = []
 
-    def fetch(self):
-        self.asked.append("fetch")
-        return super().fetch()
+    def fetch(self, enough):
+        def asked(page):
+            will_do = enough(page)
+            self.asked.append("page" if will_do else "all")
+            return will_do
 
-    def peek(self):
-        self.asked.append("peek")
-        return super().fetch()[:20]
+        return super().fetch(asked)
 
 
 def test_while_nothing_happens_a_look_is_one_request(source, world):
@@ -287,17 +286,17 @@ def test_while_nothing_happens_a_look_is_one_request(source, world):
     queue.asked.clear()
     for _ in range(3):
         assert look_of(source) == Look(snapshot(1))
-    assert queue.asked == ["peek"] * 3
+    assert queue.asked == ["page"] * 3
     world.post(snapshot(2))
     assert look_of(source) == Look(snapshot(2), news=True)
-    assert queue.asked[3:] == ["peek", "fetch"]
+    assert queue.asked[3:] == ["all"]
 
 
-def test_a_look_into_an_empty_queue_is_one_request(source, world):
+def test_an_empty_queue_is_looked_through(source, world):
     world.metadata = queue = Counting()
     source.look()
     source.look()
-    assert queue.asked == ["fetch"] * 2
+    assert queue.asked == ["all"] * 2
 
 
 def test_what_has_gone_is_no_reason_to_ask_for_more_unless_it_was_the_snapshot(source, world):
@@ -309,7 +308,7 @@ def test_what_has_gone_is_no_reason_to_ask_for_more_unless_it_was_the_snapshot(s
     queue.delete([ack])
     assert source.knows(frozenset([carrier]))
     source.look()
-    assert queue.asked == ["peek"]
+    assert queue.asked == ["page"]
     assert source.listed == {carrier}
     assert not source.knows(frozenset())
 
