@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,6 @@ from pathlib import Path
 import pytest
 
 from localcloud import LocalCloud
-
-# Of each server.
-LOGGED_LINES = 60
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +42,15 @@ def pytest_runtestloop(session):
     with contextlib.ExitStack() as ends:
         if wanted and not session.config.option.collectonly:
             command = ["nice", sys.executable, "-m", "localcloud.compute_env"]
-            ends.callback(subprocess.Popen(command).terminate)
+            # A group of its own, so that pip ends with it.
+            ends.callback(_end_group, subprocess.Popen(command, start_new_session=True))
         return (yield)
+
+
+def _end_group(process):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    process.wait()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -54,11 +59,5 @@ def pytest_runtest_makereport(item, call):
     report = yield
     site = getattr(item, "funcargs", {}).get("site")
     if report.when == "call" and report.failed and site is not None:
-        for guest in site.guests:
-            report.sections.append((f"Log of {guest.root.name}", _end_of(guest.log)))
+        report.sections += site.ends_of_logs()
     return report
-
-
-def _end_of(log):
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else ["(none)"]
-    return "\n".join(lines[-LOGGED_LINES:])

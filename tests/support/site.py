@@ -9,6 +9,9 @@ from support.stacks import Stack
 
 _numbers = itertools.count(1)
 
+# Of each server's log, to be shown when a test fails.
+LOGGED_LINES = 60
+
 
 class Site:
     """Stacks and guests of one test; leaving it stops every agent and deletes every stack."""
@@ -47,7 +50,14 @@ class Site:
     def __enter__(self):
         return self
 
-    def __exit__(self, *exc_info):
+    def ends_of_logs(self):
+        """Return what each server has logged last, with a title."""
+        return [(f"Log of {guest.root.name}", _end_of(guest.log)) for guest in self.guests]
+
+    def __exit__(self, _kind, error, _traceback):
+        if error is not None:
+            for title, text in self.ends_of_logs():
+                error.add_note(f"{title}:\n{text}")
         for guest in self.guests:
             guest.kill()
         for stack in self._stacks:
@@ -55,3 +65,8 @@ class Site:
             # that a test that has one deletes its stack itself.
             with contextlib.suppress(Exception):
                 stack.delete()
+
+
+def _end_of(log):
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else ["(none)"]
+    return "\n".join(lines[-LOGGED_LINES:])
