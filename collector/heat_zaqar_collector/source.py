@@ -101,12 +101,11 @@ class Source:
         """
         held, before = self.held(), self.listed
         try:
-            found = self._list()
+            found, choice = self._search(held)
         except TransportError as exc:
             LOG.warning("Zaqar cannot be read, going on with what is held: %s", exc)
             return Look(held, failed=True)
         self.listed = ids_of(found)
-        choice = choose(self.channel, held, found, self.seal)
         self._carriers = ids_of(choice.carriers)
         self._report(choice)
         look = replace(
@@ -126,6 +125,20 @@ class Source:
         Some may have gone, as acks do, but not what carries the snapshot.
         """
         return self._carriers <= page <= self.listed and len(page) < PAGE_SIZE
+
+    def _search(self, held: Snapshot | PlainSnapshot | None) -> tuple[list[QueuedMessage], Choice]:
+        """List the queue and choose.
+
+        Zaqar finds the ids first, and then reads the messages. When Heat replaces a snapshot
+        between the two, the list has neither the old one nor the new one. So a list that
+        lacks what is held is made once more before it is believed.
+        """
+        found = self._list()
+        choice = choose(self.channel, held, found, self.seal)
+        if held is None or choice.carriers:
+            return found, choice
+        found = self._list()
+        return found, choose(self.channel, held, found, self.seal)
 
     def _list(self) -> list[QueuedMessage]:
         """List the queue: in one request in place of two, as long as nothing has happened."""

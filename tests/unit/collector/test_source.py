@@ -239,6 +239,35 @@ def test_a_queue_that_loses_only_some_messages_is_not_emptied(source, world):
     assert look_of(source) == Look(snapshot(2))
 
 
+class MissedOnce:
+    """A queue whose next list falls between the old snapshot and the new one."""
+
+    def __init__(self, queue):
+        self._queue = queue
+        self._answers = [[]]
+        self.lists = 0
+
+    def fetch(self, enough=never_enough):
+        self.lists += 1
+        return self._answers.pop() if self._answers else self._queue.fetch(enough)
+
+
+def test_a_list_that_lacks_what_is_being_replaced_is_made_once_more(source, world):
+    old = world.post(snapshot(1))
+    source.look()
+    world.post(snapshot(2))
+    world.metadata.delete([old])
+    source._metadata = MissedOnce(world.metadata)
+    assert look_of(source) == Look(snapshot(2), news=True)
+    assert [each.reason for each in world.said()] == ["start"]
+
+
+def test_a_server_that_holds_nothing_lists_once(source, world):
+    source._metadata = MissedOnce(world.metadata)
+    source.look()
+    assert source._metadata.lists == 1
+
+
 def test_a_queue_that_cannot_be_read_is_not_emptied(source, world):
     world.post(snapshot(1))
     source.look()
