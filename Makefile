@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 help:
 	@echo "make demo    one stack, from a template to a server and back, on real services"
 	@echo "make test    every test: unit, contract, end to end (about an hour)"
-	@echo "make unit    the unit tests alone (two minutes)"
+	@echo "make unit    the unit tests alone (four minutes)"
 	@echo "make fuzz    hostile input to every parser that faces the network, for long (20 minutes)"
 	@echo "make faults  what is lost when things die: not part of make test (about 16 minutes)"
 	@echo "make heavy   8 MiB of metadata, 60 deployments of one server: not part of it either"
