@@ -18,10 +18,10 @@ from support.changes import Changes
 
 CONNECTED = "Connected to Zaqar's websocket server"
 AWAY = "polling meanwhile"
+# Zaqar, which gets a token of its own to validate others with.
+ZAQARS_OWN_TOKEN = re.compile(r'POST /v3/auth/tokens \d+ "zaqar/')
 # The longest pause between two polls, as configured for an agent unless something else is said.
 POLL_LONGEST_S = 30
-# Zaqar's middleware gets a token of its own to validate others with.
-ZAQARS_OWN_TOKEN = re.compile(r"POST /v3/auth/tokens .*keystonemiddleware")
 # Connecting again is tried after 0 to 5 s, then 0 to 10, 0 to 20.
 RECONNECT_S = 60
 
@@ -234,8 +234,8 @@ def test_an_idle_server_renews_its_token_and_costs_four_requests_each_time(cloud
 def counted(cloud):
     """Collect what is asked of Keystone and of Zaqar meanwhile, by anybody.
 
-    Zaqar's own tokens are left out: where they are as short-lived as the servers', each of its
-    processes gets new ones with every validation, and how many depends on the tests before.
+    Zaqar's own tokens are left out: a process of it that has one as short-lived as the server's
+    renews it when it validates, and which have one depends on the tests before.
     """
     logs = [cloud.logs / f"{name}-access.log" for name in ("keystone", "zaqar")]
     websocket = cloud.log("zaqar-websocket")

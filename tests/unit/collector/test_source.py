@@ -244,12 +244,11 @@ class MissedOnce:
 
     def __init__(self, queue):
         self._queue = queue
-        self._answers = [[]]
         self.lists = 0
 
     def fetch(self, enough=never_enough):
         self.lists += 1
-        return self._answers.pop() if self._answers else self._queue.fetch(enough)
+        return [] if self.lists == 1 else self._queue.fetch(enough)
 
 
 def test_a_list_that_lacks_what_is_being_replaced_is_made_once_more(source, world):
