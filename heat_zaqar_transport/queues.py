@@ -182,6 +182,11 @@ class Queue:
                 self.name, subscriber=url, ttl=ttl_s, options=dict(options or {})
             )
 
+    def subscribers(self) -> list[str]:
+        """List the URLs that Zaqar calls, those of websocket connections among them."""
+        with translated(f"list the subscriptions of queue {self.name}"):
+            return [str(each.subscriber) for each in self._queue.subscriptions()]
+
     def prolong(self, url: str, ttl_s: int, options: Mapping[str, Any] | None = None) -> None:
         """Have Zaqar call a URL for so many seconds from now on, whether it does now or not.
 

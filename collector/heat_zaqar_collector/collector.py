@@ -88,12 +88,13 @@ def _configured_watch() -> Watch:
         )
     trust.warn_if_insecure(settings.verify)
     source = open_source(settings)
-    results = outbox.open_outbox(settings, source.farewell)
+    pushed = _push(settings, source)
+    results = outbox.open_outbox(settings, source.farewell, pushed)
     if results is not None:
         results.start()
     return Watch(
         source=source,
-        push=_push(settings, source),
+        push=pushed,
         pace=Pace(random.random),
         longest_s=settings.poll_longest_s,
         interrupt=loop.restart_on_change(conf.config_file),

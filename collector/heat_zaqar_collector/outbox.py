@@ -7,8 +7,10 @@ Before that the metadata queue is looked into for acks. While nothing waits ther
 request.
 
 This lives in a thread of its own: while os-collect-config runs its command, which is as long
-as a hook takes, nobody else looks or sends. The times are those of a clock that only goes up;
-after a start of the agent they begin anew.
+as a hook takes, nobody else looks or sends. So Heat's goodbye, too, is read here after a push
+that the collector is too busy for, and answered: Heat waits for the answer before it deletes the
+queues. The times are those of a clock that only goes up; after a start of the agent they begin
+anew.
 """
 
 import logging
@@ -22,6 +24,7 @@ from typing import NoReturn, Protocol
 
 from heat_zaqar_collector.backoff import Backoff
 from heat_zaqar_collector.farewell import Farewell
+from heat_zaqar_collector.push.base import Push
 from heat_zaqar_collector.settings import Settings
 from heat_zaqar_hooks import logs, states
 from heat_zaqar_hooks.states import Deployment, State
@@ -46,6 +49,12 @@ FIRST_PAUSE_S = 10.0
 LONGEST_PAUSE_S = 900.0
 # Seconds to wait after an error that nobody foresaw.
 UNFORESEEN_PAUSE_S = 60.0
+# Seconds between two looks in the collector's place: pushes may come by the thousand.
+IN_PLACE_S = 5.0
+# A goodbye is answered if a push has come within so many seconds: Heat waits for the answers of
+# servers that are pushed. A later answer would make the deleted queue anew.
+ANSWER_S = 8.0
+ANSWER_TTL_S = 60
 
 # Names the run of a hook: config and attempt.
 Run = tuple[str, int]
@@ -91,8 +100,9 @@ class Outbox:
         farewell: Whether the channel is deleted.
         ttl_s: How long a result may wait for Heat, in seconds.
         clock: Seconds that only go up.
-        wait: Waits, seconds.
+        wait: Waits, seconds; returns whether a push has come meanwhile.
         chance: Returns 0 to 1, for the length of pauses.
+        busy: Tells whether the collector lets a push lie; may take a moment.
     """
 
     def __init__(
@@ -105,8 +115,9 @@ class Outbox:
         farewell: Farewell,
         ttl_s: int,
         clock: Callable[[], float] = time.monotonic,
-        wait: Callable[[float], None] = time.sleep,
+        wait: Callable[[float], bool | None] = time.sleep,
         chance: Callable[[], float] = random.random,
+        busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._channel = channel
         self._seal = seal
@@ -118,6 +129,10 @@ class Outbox:
         self._clock = clock
         self._wait = wait
         self._chance = chance
+        self._busy = busy
+        self._pushed_at = self._in_place_at = float("-inf")
+        self._unread = False
+        self._answered = False
         self._poster = Poster()
         self._noted: deque[Ack] = deque()
         self._plans: dict[Run, _Plan] = {}
@@ -136,13 +151,21 @@ class Outbox:
         while True:
             try:
                 self.tick()
-                self._wait(TICK_S)
+                if self._wait(TICK_S):
+                    self.pushed()
             except Exception as exc:
                 logs.unexpected(LOG, exc)
                 self._wait(UNFORESEEN_PAUSE_S)
 
+    def pushed(self) -> None:
+        """Take notice of a push. A busy collector does not read what it tells of: a goodbye."""
+        self._pushed_at = self._clock()
+        self._unread = self._busy()
+
     def tick(self) -> None:
-        """Note acks, and resend what is due."""
+        """Read in the place of a busy collector, answer a goodbye, and resend what is due."""
+        self._read_in_place()
+        self._answer_goodbye()
         try:
             while self._noted:
                 self._take(self._noted.popleft())
@@ -152,6 +175,23 @@ class Outbox:
             self._well("state")
         except StateError as exc:
             self._warn("state", exc)
+
+    def _read_in_place(self) -> None:
+        now = self._clock()
+        if self._unread and not self._farewell.gone and now - self._in_place_at >= IN_PLACE_S:
+            self._unread, self._in_place_at = False, now
+            self._look()
+
+    def _answer_goodbye(self) -> None:
+        gone = self._farewell.gone
+        pushed = self._clock() - self._pushed_at < ANSWER_S
+        if gone and pushed and not self._answered:
+            try:
+                goodbye = Goodbye(self._channel)
+                self._poster.post(self._signals.post, goodbye, ANSWER_TTL_S, self._seal)
+            except TransportError as exc:
+                LOG.warning("Heat's goodbye could not be answered: %s", exc)
+        self._answered = gone
 
     def _take(self, ack: Ack) -> None:
         if ack.channel != self._channel:
@@ -223,7 +263,7 @@ class Outbox:
         self._troubles.pop(what, None)
 
 
-def open_outbox(settings: Settings, farewell: Farewell) -> Outbox | None:
+def open_outbox(settings: Settings, farewell: Farewell, push: Push) -> Outbox | None:
     """Open the outbox that the settings describe; `None`: results here have no acks."""
     channel, metadata, signals = settings.channel, settings.metadata_url, settings.signal_url
     if channel is None or metadata is None or signals is None:
@@ -237,6 +277,8 @@ def open_outbox(settings: Settings, farewell: Farewell) -> Outbox | None:
         queues.open_url(signals, timeout_s=timeout_s, verify=verify),
         farewell,
         settings.signal_ttl_s,
+        wait=push.wait_pushed,
+        busy=push.unheeded,
     )
 
 

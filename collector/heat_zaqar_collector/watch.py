@@ -96,7 +96,7 @@ class Watch:
         rung = self.push.bell.is_set()
         if rung:
             # Before the look: what is pushed during it rings for the next one.
-            self.push.bell.clear()
+            self.push.heed()
         before, self._state = self._state, self.push.state
         if before.trusted and not self._state.trusted:
             self.pace.lost(now, self.longest_s)

@@ -6,6 +6,7 @@ two engines that publish at the same time cannot give one generation two content
 queue keeps the newest snapshot, never a backlog, and what is there is not posted again.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,9 +29,9 @@ from heat_zaqar_transport.resources.channel import (
     Webhook,
 )
 from heat_zaqar_transport.resources.credentials import KnownCredentials
-from heat_zaqar_transport.resources.owner import open_as_engine
+from heat_zaqar_transport.resources.owner import open_as_engine, open_signals
 from heat_zaqar_transport.resources.turns import Turns
-from heat_zaqar_transport.wire import Ack, Goodbye, Snapshot, upkeep
+from heat_zaqar_transport.wire import Ack, Goodbye, Snapshot, gather, upkeep
 from heat_zaqar_transport.wire.errors import Retriable
 from heat_zaqar_transport.wire.parts import is_plain
 from heat_zaqar_transport.wire.sealing import Seal
@@ -44,6 +45,12 @@ _DELETE = "DELETE"
 ACK_TTL_S = 300
 # The queue, and this with it, is deleted in a moment.
 GOODBYE_TTL_S = 60
+# Seconds that a server gets to read a goodbye. One that is pushed answers in a fraction of that,
+# also while it runs a hook; one that polls may miss the goodbye.
+PUSHED_GOODBYE_S = 10.0
+UNPUSHED_GOODBYE_S = 1.0
+# Between two looks for the answer.
+GOODBYE_LOOK_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -149,14 +156,29 @@ def acknowledge(channel: Channel, seal: Seal, ack: Ack) -> None:
     _POSTER.post(open_as_engine(channel.engine_metadata_url).post, ack, ACK_TTL_S, seal)
 
 
-def say_goodbye(channel: Channel, seal: Seal) -> None:
-    """Tell the server that its queues are about to be deleted.
+def say_goodbye(channel: Channel, credentials: KnownCredentials) -> None:
+    """Tell the server that its queues are about to be deleted, and let it hear that.
+
+    A server that is pushed answers, as soon as it has read the goodbye. Others have a moment
+    to read it.
 
     Raises:
         TransportError: It was not told.
     """
-    goodbye = Goodbye(channel.name)
-    _POSTER.post(open_as_engine(channel.engine_metadata_url).post, goodbye, GOODBYE_TTL_S, seal)
+    metadata = open_as_engine(channel.engine_metadata_url)
+    pushed = bool(metadata.subscribers())
+    _POSTER.post(metadata.post, Goodbye(channel.name), GOODBYE_TTL_S, credentials.to_server)
+    if not pushed:
+        time.sleep(UNPUSHED_GOODBYE_S)
+        return
+    signals = open_signals(channel.signal)
+    deadline = time.monotonic() + PUSHED_GOODBYE_S
+    while time.monotonic() < deadline:
+        time.sleep(GOODBYE_LOOK_S)
+        found = gather(signals.fetch(), credentials.from_server).found
+        if any(each.message == Goodbye(channel.name) for each in found):
+            return
+    LOG.warning("Channel %s: the server has not answered the goodbye", channel.name)
 
 
 def _publish_now(row: ServerRow | None) -> int | None:

@@ -22,7 +22,7 @@ from oslo_log import log as logging
 from oslo_utils import timeutils
 
 from heat_zaqar_transport.queues import MessageQueue
-from heat_zaqar_transport.wire import Ack, Hello, QueuedMessage, Result, gather
+from heat_zaqar_transport.wire import Ack, Goodbye, Hello, QueuedMessage, Result, gather
 from heat_zaqar_transport.wire.bounds import check_depth, quoted, storable
 from heat_zaqar_transport.wire.errors import TransportError, WireFormatError
 from heat_zaqar_transport.wire.messages import RESULT
@@ -178,12 +178,14 @@ class Receiver:
         hello: Hello | None = None
         for found in gathered.found:
             match found.message:
-                case Result() | Hello() as other if other.channel != self.channel:
+                case Result() | Hello() | Goodbye() as other if other.channel != self.channel:
                     refused.append("the message names another channel")
                 case Result() as result:
                     results.setdefault((result.config_id, result.attempt), result)
                 case Hello():
                     hello = found.message
+                case Goodbye():
+                    pass  # the answer to ours, which who deletes the queue looks for
                 case _:
                     refused.append("neither a result nor a hello")
         said = [self._refused(reason) for reason in dict.fromkeys(refused)]

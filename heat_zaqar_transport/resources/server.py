@@ -2,7 +2,6 @@
 """OS::Heat::DeployedServer and OS::Nova::Server with a channel over Zaqar."""
 
 import functools
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,19 +22,15 @@ from heat_zaqar_transport.resources import (
     transports,
     trust,
 )
+from heat_zaqar_transport.resources.credentials import KnownCredentials
 from heat_zaqar_transport.resources.owner import open_signals
 from heat_zaqar_transport.resources.publish import ServerRow
 from heat_zaqar_transport.resources.server_channel import ServerChannel
 from heat_zaqar_transport.resources.wishes import COLLECTOR, SECTION, WEBHOOK_URL, Unfit, Wishes
 from heat_zaqar_transport.wire import Hello, digest_of
 from heat_zaqar_transport.wire.errors import NotConfigured, TransportError
-from heat_zaqar_transport.wire.sealing import Seal
 
 LOG = logging.getLogger(__name__)
-
-# Seconds that an agent gets to read that its channel is about to be deleted. One that is
-# pushed reads it in a fraction of that; one that polls may miss it.
-GOODBYE_S = 1.0
 
 
 class ChannelServer(ServerChannel):
@@ -83,7 +78,7 @@ class ChannelServer(ServerChannel):
     def _delete(self) -> Any:
         channel = self.channel()
         if channel is not None:
-            _say_goodbye(channel, self._credentials().to_server)
+            _say_goodbye(channel, self._credentials())
             self.destroy_queues(channel.queue_names)
             self.data_delete(channels.SERVER_KEY)
         return super()._delete()
@@ -334,18 +329,16 @@ class ChannelServer(ServerChannel):
         self.restore()
 
 
-def _say_goodbye(channel: channels.Channel, seal: Seal) -> None:
+def _say_goodbye(channel: channels.Channel, credentials: KnownCredentials) -> None:
     """Tell the agent, and let it hear it.
 
     Afterwards it finds an empty queue. To ask for a snapshot then would make the signal queue
     anew, and nobody would ever delete that.
     """
     try:
-        publish.say_goodbye(channel, seal)
+        publish.say_goodbye(channel, credentials)
     except TransportError as exc:
         LOG.warning("Channel %s: the server is not told of the end: %s", channel.name, exc)
-    else:
-        time.sleep(GOODBYE_S)
 
 
 def _forget_other_sources(config: dict[str, Any]) -> None:

@@ -6,8 +6,13 @@ A push is a doorbell: it says when to look into the queue, and nothing of it is 
 
 import enum
 import threading
+import time
+from collections.abc import Callable
 
 from heat_zaqar_collector.pace import SAFETY_S
+
+# Seconds that the collector gets to hear the bell.
+GRACE_S = 0.1
 
 
 class State(enum.Enum):
@@ -36,6 +41,8 @@ class Push:
     Attributes:
         bell: Set when it is time to look: something was posted, or may have been while
             nobody could tell.
+        pushed: Set with each push, for the outbox: its thread is awake while the collector
+            waits for a command.
         confirmed_at: When another look than the collector's own has last found nothing
             new, on the clock of `time.monotonic`.
         safety_s: Seconds between two looks while it is relied on, should it fail unnoticed.
@@ -45,6 +52,8 @@ class Push:
 
     def __init__(self) -> None:
         self.bell = threading.Event()
+        self.pushed = threading.Event()
+        self._heeded = 0
         self.confirmed_at = float("-inf")
         self._connected = False
         self._proven = False
@@ -76,6 +85,24 @@ class Push:
         """Take notice of a push."""
         self._proven, self._doubted = True, False
         self.bell.set()
+        self.pushed.set()
+
+    def heed(self) -> None:
+        """Take notice that the collector has heard the bell."""
+        self.bell.clear()
+        self._heeded += 1
+
+    def wait_pushed(self, at_most_s: float) -> bool:
+        """Wait for a push; return whether one has come."""
+        came = self.pushed.wait(at_most_s)
+        self.pushed.clear()
+        return came
+
+    def unheeded(self, sleep: Callable[[float], None] = time.sleep) -> bool:
+        """Tell whether the collector is too busy to hear the bell: it gets a moment."""
+        before = self._heeded
+        sleep(GRACE_S)
+        return self.bell.is_set() and self._heeded == before
 
     def closed(self) -> None:
         """Take notice that none can come any more."""

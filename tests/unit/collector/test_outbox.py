@@ -12,6 +12,7 @@ import pytest
 from heat_zaqar_collector import outbox as module
 from heat_zaqar_collector.farewell import Farewell
 from heat_zaqar_collector.outbox import TICK_S, UNFORESEEN_PAUSE_S, Outbox, open_outbox
+from heat_zaqar_collector.push.base import Push
 from heat_zaqar_hooks.states import Deployment, State, Store
 from heat_zaqar_transport.testing import MemoryQueue
 from heat_zaqar_transport.wire import Ack, Goodbye, Limits, Result, Snapshot, gather, serialize
@@ -65,6 +66,7 @@ class World:
     def __init__(self, state_dir):
         self.now = 1000.0
         self.chance = 0.5
+        self.busy = False
         self.metadata = Queue(lambda: self.now)
         self.signals = Queue(lambda: self.now)
         self.store = Store(state_dir)
@@ -80,6 +82,7 @@ class World:
             lambda: self.now,
             self.wait,
             lambda: self.chance,
+            lambda: self.busy,
         )
 
     def wait(self, seconds):
@@ -544,7 +547,7 @@ def test_it_seals_as_the_settings_say(tmp_path, monkeypatch, world, seal):
     monkeypatch.setattr(module.queues, "open_url", lambda url, **kwargs: None)
     sealed = settings(tmp_path)
     sealed.seal = seal
-    assert open_outbox(sealed, world.farewell)._seal is seal
+    assert open_outbox(sealed, world.farewell, Push())._seal is seal
 
 
 def test_it_has_connections_of_its_own(tmp_path, monkeypatch, world):
@@ -552,7 +555,7 @@ def test_it_has_connections_of_its_own(tmp_path, monkeypatch, world):
     monkeypatch.setattr(
         module.queues, "open_url", lambda url, **kwargs: opened.append((url, kwargs))
     )
-    assert open_outbox(settings(tmp_path), world.farewell) is not None
+    assert open_outbox(settings(tmp_path), world.farewell, Push()) is not None
     options = {"timeout_s": 7.5, "verify": "/ca.pem"}
     assert opened == [("m", options), ("s", options)]
 
@@ -561,4 +564,90 @@ def test_it_has_connections_of_its_own(tmp_path, monkeypatch, world):
 def test_without_a_whole_channel_there_is_none(tmp_path, world, lacking):
     incomplete = settings(tmp_path)
     setattr(incomplete, lacking, None)
-    assert open_outbox(incomplete, world.farewell) is None
+    assert open_outbox(incomplete, world.farewell, Push()) is None
+
+
+# Goodbye
+
+
+def test_a_goodbye_is_read_and_answered_while_the_collector_is_busy(world):
+    world.heat_says(Goodbye(CHANNEL))
+    world.busy = True
+    world.outbox.pushed()
+    assert world.run(30) == [0]
+    assert world.farewell.gone
+    assert world.heard() == [Goodbye(CHANNEL)]
+
+
+def test_one_that_the_collector_has_read_is_answered_too_without_a_look(world):
+    world.outbox.pushed()
+    world.farewell.heard()
+    world.run(30)
+    assert world.heard() == [Goodbye(CHANNEL)]
+    assert world.metadata.asked == []
+
+
+def test_without_a_push_or_long_after_it_nothing_is_answered(world):
+    """Heat does not wait for it, and the answer would make the deleted queue anew."""
+    world.heat_says(Goodbye(CHANNEL))
+    world.farewell.heard()
+    world.run(30)
+    world.farewell.lives()
+    world.outbox.pushed()
+    world.run(10)
+    world.farewell.heard()
+    world.run(30)
+    assert world.heard() == []
+
+
+def test_each_goodbye_is_answered_once_and_a_later_one_again(world):
+    for _ in range(2):
+        world.outbox.pushed()
+        world.farewell.heard()
+        world.run(4)
+        world.farewell.lives()
+        world.run(2)
+    assert world.heard() == [Goodbye(CHANNEL)] * 2
+
+
+def test_a_push_that_is_no_goodbye_costs_a_busy_server_one_look_and_an_idle_one_none(world):
+    world.heat_says(Snapshot(CHANNEL, 1, {}))
+    world.outbox.pushed()
+    world.run(5)
+    assert world.metadata.asked == []
+    world.busy = True
+    world.outbox.pushed()
+    world.run(30)
+    assert len(world.metadata.asked) == 1
+    assert world.heard() == []
+
+
+def test_a_flood_of_pushes_costs_a_busy_server_a_look_each_five_seconds(world):
+    world.busy = True
+    for _ in range(200):
+        world.outbox.pushed()
+        world.run(0.1)
+    assert len(world.metadata.asked) <= 200 // 5 + 1
+    # The last one is not lost.
+    world.heat_says(Goodbye(CHANNEL))
+    world.outbox.pushed()
+    world.run(10)
+    assert world.farewell.gone
+
+
+def test_an_answer_that_cannot_be_posted_is_told_and_ends_nothing(world, caplog):
+    world.outbox.pushed()
+    world.farewell.heard()
+    world.signals.error = Unreachable("post", "connection refused")
+    world.run(3)
+    assert caplog.text.count("Heat's goodbye could not be answered") == 1
+
+
+def test_a_push_wakes_the_thread_at_once(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(module.queues, "open_url", lambda url, **kwargs: opened.append(url))
+    push = Push()
+    outbox = open_outbox(settings(tmp_path), Farewell(tmp_path, CHANNEL), push)
+    push.told()
+    assert outbox._wait(60)
+    assert not outbox._wait(0)

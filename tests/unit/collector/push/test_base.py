@@ -2,7 +2,7 @@
 
 import pytest
 
-from heat_zaqar_collector.push.base import Push, State
+from heat_zaqar_collector.push.base import GRACE_S, Push, State
 
 
 def test_one_that_never_began_is_away_and_silent():
@@ -83,3 +83,30 @@ def test_one_that_is_closed_is_away():
     push.told()
     push.closed()
     assert push.state is State.AWAY
+
+
+def test_a_push_that_the_collector_hears_in_time_is_heeded():
+    push = Push()
+    push.told()
+    assert not push.unheeded(lambda _: push.heed())
+    assert not push.bell.is_set()
+    # Also when another one has come meanwhile.
+    push.told()
+    assert not push.unheeded(lambda _: (push.heed(), push.told()))
+
+
+def test_one_that_it_is_too_busy_for_is_not():
+    push = Push()
+    push.told()
+    slept = []
+    assert push.unheeded(slept.append)
+    assert slept == [GRACE_S]
+
+
+def test_the_outbox_is_woken_by_pushes_alone():
+    push = Push()
+    push.opened()
+    assert not push.wait_pushed(0)
+    push.told()
+    assert push.wait_pushed(60)
+    assert not push.wait_pushed(0)
