@@ -5,7 +5,9 @@
     with LocalCloud.start() as cloud:
         cloud.heat().stacks.create(...)
 
-``python -m localcloud up`` does the same for a shell.
+``python -m localcloud up`` does the same for a shell. ``LocalCloud.start(heat=False)`` boots
+Keystone and Zaqar alone; ``LocalCloud.attach(scratch, wait_s=60)`` waits for what another process
+boots.
 """
 
 from localcloud.cloud import LocalCloud

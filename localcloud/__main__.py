@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from localcloud import display, packages
+from localcloud import boot_state, display, packages
 from localcloud.cloud import LocalCloud
 from localcloud.errors import LocalCloudError, NotRunning, ServiceDied, describe_exit
 from localcloud.protocol import Status
@@ -29,8 +29,9 @@ examples:
   python -m localcloud up                      boot, print the endpoints, run until Ctrl-C
   python -m localcloud up --scratch /tmp/lc    the same, in a directory of your choice
   python -m localcloud up --tls                with https:// and wss://
+  python -m localcloud up --no-heat            Keystone and Zaqar only, in seconds
   . /tmp/lc/openrc                             in another shell: be the user demo
-  python -m localcloud status --scratch /tmp/lc
+  python -m localcloud status --scratch /tmp/lc --wait 120
   python -m localcloud down --scratch /tmp/lc
 """
 
@@ -42,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         argv: arguments; default: those of the process.
 
     Returns:
-        Exit status: 0 done, 1 failed (or, for ``status``, not all services run), 2 wrong usage.
+        Exit status: 0 done, 1 failed (or, for ``status``, not ready for use), 2 wrong usage.
     """
     arguments = _parser().parse_args(argv)
     try:
@@ -60,18 +61,19 @@ def main(argv: list[str] | None = None) -> int:
 
 def describe(cloud: LocalCloud) -> dict[str, Any]:
     """Give what a user needs to know of a running cloud, as JSON types; no secrets."""
+    endpoints = {
+        "keystone": cloud.auth_url,
+        "zaqar": cloud.zaqar_url,
+        "zaqar-websocket": cloud.websocket_url,
+    }
+    if cloud.plan.heat:
+        endpoints |= {"heat-api": cloud.heat_url, "heat-api-cfn": cloud.cfn_url}
     return {
         "scratch": str(cloud.scratch),
         "openrc": str(cloud.openrc),
         "logs": str(cloud.logs),
         "seconds_to_ready": round(cloud.seconds_to_ready, 1),
-        "endpoints": {
-            "keystone": cloud.auth_url,
-            "zaqar": cloud.zaqar_url,
-            "zaqar-websocket": cloud.websocket_url,
-            "heat-api": cloud.heat_url,
-            "heat-api-cfn": cloud.cfn_url,
-        },
+        "endpoints": endpoints,
     }
 
 
@@ -87,6 +89,7 @@ def _up(arguments: argparse.Namespace) -> int:
             on_progress=shown.show,
             plugin_dirs=arguments.plugin_dirs,
             tls=arguments.tls,
+            heat=not arguments.no_heat,
         )
     with cloud:
         _announce(cloud, as_json=arguments.json)
@@ -110,7 +113,7 @@ def _announce(cloud: LocalCloud, *, as_json: bool) -> None:
     lines += [f"  {name:<16} {url}" for name, url in facts["endpoints"].items()]
     lines += [
         f"logs: {facts['logs']}",
-        f"to use it: . {facts['openrc']} && openstack stack list",
+        f"to use it: . {facts['openrc']} && openstack catalog list",
         "Ctrl-C stops everything" + ("" if cloud.plan.keep else f" and removes {cloud.scratch}"),
     ]
     print("\n".join(lines), flush=True)
@@ -132,12 +135,15 @@ def _watch(cloud: LocalCloud) -> None:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    found = LocalCloud.attach(arguments.scratch).status()
+    cloud = LocalCloud.attach(arguments.scratch, wait_s=arguments.wait)
+    state, found = boot_state.load(cloud.scratch), cloud.status()
     if arguments.json:
         print(json.dumps({name: vars(status) for name, status in found.items()}))
     else:
         Console(soft_wrap=True).print(_status_table(found))
-    return 0 if all(status.running for status in found.values()) else 1
+    if not state.ready:
+        print(f"localcloud: not ready, {state}", file=sys.stderr)
+    return 0 if state.ready and all(status.running for status in found.values()) else 1
 
 
 def _status_table(found: dict[str, Status]) -> Table:
@@ -177,7 +183,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_up(commands)
-    status = _add(commands, "status", _status, "show the services of a running cloud")
+    status = _add(
+        commands,
+        "status",
+        _status,
+        "show the services of a running cloud; the exit status is 0 when it is ready for use",
+    )
+    status.add_argument(
+        "--wait",
+        type=float,
+        metavar="SECONDS",
+        help="wait until the cloud is ready, or its boot has failed; it need not be there yet",
+    )
     status.add_argument("--json", action="store_true", help="print JSON")
     down = _add(commands, "down", _down, "stop a cloud that runs in another process")
     for command in (status, down):
@@ -201,6 +218,11 @@ def _add_up(commands: Any) -> None:
     up.add_argument("--debug", action="store_true", help="services log at DEBUG (default: INFO)")
     up.add_argument(
         "--tls", action="store_true", help="put the services behind TLS, with a CA of their own"
+    )
+    up.add_argument(
+        "--no-heat",
+        action="store_true",
+        help="boot Keystone, Zaqar, Redis and memcached only, which takes seconds",
     )
     up.add_argument("--json", action="store_true", help="print the endpoints as one line of JSON")
     plugins = up.add_mutually_exclusive_group()

@@ -109,7 +109,7 @@ class CatalogStep(Step):
     """Fills Keystone."""
 
     name = "catalog"
-    needs = ("keystone", "keystone-schema", "memcached")
+    needs = ("keystone", "memcached")
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -218,14 +218,18 @@ class Boot:
 
 def all_steps(plan: Plan, services: dict[str, Service]) -> list[Step]:
     """List what a cloud's boot consists of."""
-    mariadb, keystone, engine = MariaDB(plan), Keystone(plan), HeatEngine(plan)
     return [
-        CommandStep((), mariadb.files_command()),
-        CommandStep(("mariadb",), keystone.schema_command()),
-        CommandStep(("mariadb",), engine.schema_command()),
         CatalogStep(plan),
+        *(_heat_steps(plan) if plan.heat else ()),
         *(_compute_steps(plan) if plan.compute else ()),
         *(ServiceStep(service) for service in services.values()),
+    ]
+
+
+def _heat_steps(plan: Plan) -> list[Step]:
+    return [
+        CommandStep((), MariaDB(plan).files_command()),
+        CommandStep(("mariadb",), HeatEngine(plan).schema_command()),
     ]
 
 

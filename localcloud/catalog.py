@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from keystoneauth1.adapter import Adapter
+from keystoneauth1.exceptions import Conflict
 
-from localcloud.clients import session
+from localcloud.clients import password, session
 from localcloud.plan import REGION, Plan
-from localcloud.services import compute
-from localcloud.services.heat import STACK_DOMAIN, STACK_DOMAIN_ADMIN
+from localcloud.services import compute, heat
 
 _PARALLEL = 4
 _DEFAULT_DOMAIN = "default"
@@ -43,6 +43,15 @@ class Identity:
         answer = self._adapter.post(f"/v3/{kind}s", json={kind: fields})
         return str(answer.json()[kind]["id"])
 
+    def ensure(self, kind: str, name: str, **fields: object) -> str:
+        """Create a user or project of the default domain unless it is there; returns its id."""
+        fields = {"name": name, "domain_id": _DEFAULT_DOMAIN, **fields}
+        try:
+            return self.create(kind, **fields)
+        except Conflict:
+            (found,) = self._list(kind, name=name, domain_id=_DEFAULT_DOMAIN)
+            return str(found["id"])
+
     def roles(self) -> dict[str, str]:
         """List the roles' ids by name."""
         return {role["name"]: role["id"] for role in self._list("role")}
@@ -52,20 +61,27 @@ class Identity:
         where = f"projects/{project}" if project else f"domains/{domain}"
         self._adapter.put(f"/v3/{where}/users/{user}/roles/{role}")
 
-    def _list(self, kind: str) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = self._adapter.get(f"/v3/{kind}s").json()[f"{kind}s"]
+    def _list(self, kind: str, **filters: str) -> list[dict[str, Any]]:
+        answer = self._adapter.get(f"/v3/{kind}s", params=filters)
+        items: list[dict[str, Any]] = answer.json()[f"{kind}s"]
         return items
 
 
 def endpoints(plan: Plan) -> dict[str, tuple[str, str]]:
     """Give the catalog's entries besides Keystone: (name, address) by service type."""
     return {
-        "orchestration": ("heat", f"{plan.url('heat-api')}/v1/%(tenant_id)s"),
-        "cloudformation": ("heat-cfn", f"{plan.url('heat-api-cfn')}/v1"),
         "messaging": ("zaqar", plan.url("zaqar")),
         "messaging-websocket": ("zaqar-websocket", plan.url("zaqar-websocket", "ws")),
+        **(heat.endpoints(plan) if plan.heat else {}),
         **(compute.endpoints(plan) if plan.compute else {}),
     }
+
+
+def open_identity(plan: Plan) -> Identity:
+    """Log in to Keystone as the administrator."""
+    adapter = Adapter(session(plan, "admin"), endpoint_override=plan.url("keystone"))
+    adapter.get_token()
+    return Identity(adapter)
 
 
 def fill(plan: Plan) -> None:
@@ -77,18 +93,32 @@ def fill(plan: Plan) -> None:
     Raises:
         keystoneauth1.exceptions.ClientException: Keystone refused something.
     """
-    adapter = Adapter(session(plan, "admin"), endpoint_override=plan.url("keystone"))
-    # Log in once, before the threads would each do so.
-    adapter.get_token()
-    identity = Identity(adapter)
+    # It logs in once, before the threads would each do so.
+    identity = open_identity(plan)
     steps: tuple[Callable[[], None], ...] = (
         lambda: _make_users(identity, plan),
-        lambda: _make_stack_domain(identity, plan),
+        *((lambda: _make_stack_domain(identity, plan),) if plan.heat else ()),
         lambda: _in_parallel(
             lambda entry: _make_endpoint(identity, entry[0], *entry[1]), endpoints(plan).items()
         ),
     )
     _in_parallel(lambda step: step(), steps)
+
+
+def make_demo_user(plan: Plan, name: str) -> None:
+    """Make a user and a project of one name with the roles of demo, unless they are there.
+
+    Several processes may do so at the same time.
+
+    Raises:
+        keystoneauth1.exceptions.ClientException: Keystone refused something.
+    """
+    identity = open_identity(plan)
+    project = identity.ensure("project", name)
+    user = identity.ensure("user", name, password=password(plan, name))
+    roles = identity.roles()
+    for role in _DEMO_ROLES:
+        identity.grant(roles[role], user, project=project)
 
 
 def _make_users(identity: Identity, plan: Plan) -> None:
@@ -115,9 +145,9 @@ def _make_user(
 
 def _make_stack_domain(identity: Identity, plan: Plan) -> None:
     identity.create("role", name=_STACK_USER_ROLE)
-    domain = identity.create("domain", name=STACK_DOMAIN)
-    password = plan.secrets[STACK_DOMAIN_ADMIN]
-    user = identity.create("user", name=STACK_DOMAIN_ADMIN, password=password, domain_id=domain)
+    domain = identity.create("domain", name=heat.STACK_DOMAIN)
+    admin = heat.STACK_DOMAIN_ADMIN
+    user = identity.create("user", name=admin, password=plan.secrets[admin], domain_id=domain)
     identity.grant(identity.roles()["admin"], user, domain=domain)
 
 

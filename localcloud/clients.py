@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import Any
 
 from keystoneauth1.identity import v3
@@ -12,6 +13,8 @@ from localcloud.plan import REGION, Plan
 
 # Each user works in the project of the same name.
 USERS = ("demo", "admin")
+# Begins the name of a user that `LocalCloud.for_project` makes.
+EXTRA_USER = "demo-"
 
 
 def session(plan: Plan, user: str) -> Session:
@@ -19,7 +22,7 @@ def session(plan: Plan, user: str) -> Session:
 
     Args:
         plan: the cloud.
-        user: ``demo`` or ``admin``.
+        user: ``demo``, ``admin``, or the name of one that ``for_project`` has made.
 
     Raises:
         LocalCloudError: there is no such user.
@@ -29,16 +32,23 @@ def session(plan: Plan, user: str) -> Session:
 
 def credentials(plan: Plan, user: str) -> dict[str, Any]:
     """Give the arguments of keystoneauth's ``v3.Password``."""
-    if user not in USERS:
-        raise LocalCloudError(f"no user {user}, there are {' and '.join(USERS)}")
     return {
         "auth_url": f"{plan.url('keystone')}/v3",
         "username": user,
-        "password": plan.secrets[user],
+        "password": password(plan, user),
         "user_domain_id": "default",
         "project_name": user,
         "project_domain_id": "default",
     }
+
+
+def password(plan: Plan, user: str) -> str:
+    """Give a user's password; every process comes to the same one for a project's user."""
+    if user in USERS:
+        return plan.secrets[user]
+    if user.startswith(EXTRA_USER):
+        return hmac.new(plan.secrets["demo"].encode(), user.encode(), "sha256").hexdigest()
+    raise LocalCloudError(f"no user {user}, there are {' and '.join(USERS)}")
 
 
 def environment(plan: Plan, user: str) -> dict[str, str]:
@@ -59,7 +69,11 @@ def heat_client(plan: Plan, user: str) -> Any:
     Args:
         plan: the cloud.
         user: ``demo`` or ``admin``.
+
+    Raises:
+        NotRunning: there is no Heat.
     """
+    plan.url("heat-api")
     from heatclient import client  # slow to import, and seldom needed
 
     return client.Client("1", session=session(plan, user), region_name=REGION)

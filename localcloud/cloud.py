@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import os
 import shutil
 import subprocess
 import threading
@@ -11,11 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from localcloud import boot_state
 from localcloud.config import Sections, write_private
 from localcloud.errors import LocalCloudError, NotRunning, ServiceDied
 from localcloud.plan import (
     COMPUTE_PORT_NAMES,
-    PORT_NAMES,
+    HEAT_PORT_NAMES,
+    ZAQAR_PORT_NAMES,
     Plan,
     default_plugin_dirs,
     load_plan,
@@ -56,6 +60,7 @@ class LocalCloud:
         self._process = supervisor
         self._client = SupervisorClient(plan.control_socket)
         self._services = make_services(plan)
+        self._user = "demo"
         self.seconds_to_ready = 0.0
 
     @classmethod
@@ -70,6 +75,7 @@ class LocalCloud:
         plugin_dirs: tuple[Path, ...] | None = None,
         compute: bool = False,
         tls: bool = False,
+        heat: bool = True,
     ) -> Self:
         """Boot a cloud; returns when every service answers.
 
@@ -84,6 +90,7 @@ class LocalCloud:
                 named "tiny", and what it needs; they are installed when they are not there.
             tls: whether Keystone, Zaqar and Heat are behind TLS, with a CA of the cloud's own
                 (:attr:`ca_file`). Not together with ``compute``.
+            heat: whether there is Heat. Without it Keystone and Zaqar are ready in seconds.
 
         Raises:
             PackagesMissing: Debian packages have to be installed, and we are not root.
@@ -91,38 +98,60 @@ class LocalCloud:
             LocalCloudError: anything else that prevents the start.
         """
         from localcloud import compute_env, packages
+        from localcloud.services.base import user_if_root
+        from localcloud.services.mariadb import USER
 
-        if compute and tls:
-            raise LocalCloudError("a cloud has either Nova or TLS")
-        packages.ensure()
-        venv = compute_env.ensure() if compute else None
+        if compute and (tls or not heat):
+            raise LocalCloudError("a cloud with Nova has Heat and no TLS")
         tellers = [teller for teller in (progress and _as_text(progress), on_progress) if teller]
         dirs = default_plugin_dirs() if plugin_dirs is None else plugin_dirs
-        directory = prepare_scratch(None if scratch is None else Path(scratch))
-        try:
-            block = reserve(PORT_NAMES if venv is None else (*PORT_NAMES, *COMPUTE_PORT_NAMES))
-            plan = Plan(directory, block.ports, new_secrets(), dirs, debug, keep, venv, tls)
-            with block.mark as mark:
-                cloud = cls(plan, launch(plan, mark))
-        except BaseException:
-            shutil.rmtree(directory, ignore_errors=True)
-            raise
-        cloud._boot(tellers)
+        wish = None if scratch is None else Path(scratch).absolute()
+        with boot_state.failure_told(wish):
+            packages.ensure()
+            user = user_if_root(USER) if heat else None
+            directory = prepare_scratch(wish, user)
+            try:
+                venv = compute_env.ensure() if compute else None
+                names = (*ZAQAR_PORT_NAMES, *(HEAT_PORT_NAMES if heat else ()))
+                block = reserve(names if venv is None else (*names, *COMPUTE_PORT_NAMES))
+                options = (new_secrets(), dirs, debug, keep, venv, tls, heat)
+                plan = Plan(directory, block.ports, *options)
+                with block.mark as mark:
+                    cloud = cls(plan, launch(plan, mark))
+            except BaseException:
+                shutil.rmtree(directory, ignore_errors=True)
+                raise
+            cloud._boot(tellers)
         return cloud
 
     @classmethod
-    def attach(cls, scratch: Path | str) -> Self:
+    def attach(cls, scratch: Path | str, *, wait_s: float | None = None) -> Self:
         """Connect to a cloud that another process started.
 
         Args:
             scratch: its directory.
+            wait_s: how long to wait, in seconds, until the cloud is ready; it need not be there
+                yet. ``None`` connects to a running cloud, whether it is ready or not.
 
         Raises:
             NotRunning: there is none.
+            BootFailed: it did not come up.
+            StillBooting: it is not ready in time.
         """
-        cloud = cls(load_plan(Path(scratch).absolute()), None)
-        cloud._client.status()
-        return cloud
+        directory = Path(scratch).absolute()
+        wait = boot_state.Wait(directory, wait_s)
+        while True:
+            try:
+                cloud = cls(load_plan(directory), None)
+                cloud._client.status()
+                state = boot_state.load(directory)
+            except NotRunning as error:
+                wait.go_on(error)
+                continue
+            if state.ready or wait_s is None:
+                cloud.seconds_to_ready = state.seconds_to_ready or 0.0
+                return cloud
+            wait.go_on(state)
 
     def __enter__(self) -> Self:
         return self
@@ -199,29 +228,51 @@ class LocalCloud:
         """
         return self._service(service).log
 
+    def for_project(self, name: str) -> Self:
+        """Give the same cloud to a user in a project of its own, both named ``demo-NAME``.
+
+        They have demo's roles, and are made when they are not there; other processes may ask for
+        the same ones at the same time. What is returned owns nothing.
+
+        Args:
+            name: the project's name, such as that of a test worker.
+        """
+        from localcloud.catalog import make_demo_user
+        from localcloud.clients import EXTRA_USER
+
+        view = type(self)(self.plan, None)
+        view.seconds_to_ready = self.seconds_to_ready
+        view._user = f"{EXTRA_USER}{name}"
+        make_demo_user(self.plan, view._user)
+        return view
+
     def demo_session(self) -> Session:
-        """Make a session of the user demo in the project demo (role member)."""
-        return self._session("demo")
+        """Make a session of the user demo, or of that of :meth:`for_project`; role member."""
+        return self._session(self._user)
 
     def admin_session(self) -> Session:
         """Make a session of the user admin in the project admin."""
         return self._session("admin")
 
     def heat(self) -> Any:
-        """Make a heatclient (version 1) of the user demo."""
+        """Make a heatclient (version 1) of the same user.
+
+        Raises:
+            NotRunning: there is no Heat.
+        """
         from localcloud.clients import heat_client
 
-        return heat_client(self.plan, "demo")
+        return heat_client(self.plan, self._user)
 
-    def environment(self, user: str = "demo") -> dict[str, str]:
+    def environment(self, user: str | None = None) -> dict[str, str]:
         """Give the ``OS_*`` variables that openstack clients read.
 
         Args:
-            user: ``demo`` or ``admin``.
+            user: ``demo`` or ``admin``; default: whose :meth:`demo_session` is.
         """
         from localcloud import clients
 
-        return clients.environment(self.plan, user)
+        return clients.environment(self.plan, user or self._user)
 
     def status(self) -> dict[str, Status]:
         """Describe the services' processes, memory included, by name."""
@@ -323,17 +374,23 @@ class LocalCloud:
         from localcloud.boot import Boot, all_steps
 
         lock = threading.Lock()
+        state = boot_state.BootState(os.getpid())
 
         def tell(event: Progress) -> None:
+            nonlocal state
             with lock:
+                state = state.after(event)
+                state.save(self.scratch)
                 for teller in tellers:
                     teller(event)
 
         try:
+            state.save(self.scratch)
             self.plan.save()
             self._write_openrc()
             boot = Boot(self._client, tell)
             self.seconds_to_ready = boot.run(all_steps(self.plan, self._services))
+            dataclasses.replace(state, seconds_to_ready=self.seconds_to_ready).save(self.scratch)
         except BaseException:
             self.stop()
             raise
@@ -352,7 +409,7 @@ class LocalCloud:
             return self._services[name]
         except KeyError:
             names = ", ".join(self._services)
-            raise NotRunning(f"no service {name!r}, there are {names}") from None
+            raise NotRunning(f"no {name}{self.plan.without}, there are {names}") from None
 
     def _wait_for_end(self) -> None:
         from tenacity import RetryError, retry, retry_if_result, stop_after_delay, wait_fixed

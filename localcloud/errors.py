@@ -4,7 +4,10 @@ LocalCloudError
 ├── PackagesMissing     Debian packages that have to be installed first
 ├── NoFreePorts         no block of loopback ports is free
 ├── BadScratch          the scratch directory cannot be used
+│   └── ScratchInUse    there is something in it, perhaps another cloud
 ├── NotRunning          no cloud, or no such service, where one was expected
+├── BootFailed          the cloud that was waited for did not come up
+├── StillBooting        the cloud that was waited for is not ready in time
 ├── StepFailed          a preparation (database files, schemas) failed
 ├── CatalogFailed       Keystone refused what it should have been filled with
 ├── ServiceDied         a service's process has ended
@@ -46,11 +49,23 @@ class NoFreePorts(LocalCloudError):
 
 
 class BadScratch(LocalCloudError):
-    """The scratch directory is in use, not empty, or its path is too long."""
+    """The scratch directory is not empty, cannot be entered, or its path is too long."""
+
+
+class ScratchInUse(BadScratch):
+    """The scratch directory is not empty."""
 
 
 class NotRunning(LocalCloudError):
     """There is no cloud (or no such service) to talk to."""
+
+
+class BootFailed(LocalCloudError):
+    """Another process could not boot the cloud that was waited for; the text is its reason."""
+
+
+class StillBooting(LocalCloudError):
+    """The cloud that was waited for is not ready in time; the text says what it waits for."""
 
 
 class LoggedError(LocalCloudError):

@@ -8,13 +8,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import pwd
 import secrets
+import stat
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from localcloud.config import write_private
-from localcloud.errors import BadScratch, NotRunning
+from localcloud.errors import BadScratch, NotRunning, ScratchInUse
 from localcloud.ports import BACKEND_HOST, HOST
 
 REPO_ROOT = Path(__file__).resolve().parent.parent
@@ -22,20 +24,23 @@ REGION = "RegionOne"
 STATE_FILE = "state.json"
 STATE_VERSION = 1
 
-PORT_NAMES = (
-    "mariadb",
+ZAQAR_PORT_NAMES = (
     "redis",
     "memcached",
-    "rabbitmq",
-    "rabbitmq-distribution",
-    "epmd",
     "keystone",
     "zaqar",
     "zaqar-websocket",
     "zaqar-notification",
+)
+HEAT_PORT_NAMES = (
+    "mariadb",
+    "rabbitmq",
+    "rabbitmq-distribution",
+    "epmd",
     "heat-api",
     "heat-api-cfn",
 )
+PORT_NAMES = (*ZAQAR_PORT_NAMES, *HEAT_PORT_NAMES)
 # Those of them that are behind TLS, in a cloud with TLS.
 TLS_PORT_NAMES = ("keystone", "zaqar", "zaqar-websocket", "heat-api", "heat-api-cfn")
 COMPUTE_PORT_NAMES = ("placement", "glance", "neutron", "nova-api")
@@ -71,6 +76,7 @@ class Plan:
         keep: whether the directory outlives the cloud.
         compute: the virtual environment of Nova and what it needs; ``None``: a cloud without them.
         tls: whether clients speak TLS to the services of ``TLS_PORT_NAMES``.
+        heat: whether there is Heat, with MariaDB and RabbitMQ, which only Heat and Nova need.
     """
 
     scratch: Path
@@ -81,6 +87,7 @@ class Plan:
     keep: bool
     compute: Path | None = None
     tls: bool = False
+    heat: bool = True
 
     @property
     def logs(self) -> Path:
@@ -112,13 +119,29 @@ class Plan:
         """The same, as requests and keystoneauth take it."""
         return str(self.ca_file) if self.ca_file else True
 
+    @property
+    def without(self) -> str:
+        """Say, as a part of an error's text, what was left out of this cloud on purpose."""
+        return "" if self.heat else " in a cloud that was started without Heat,"
+
+    @property
+    def tls_names(self) -> tuple[str, ...]:
+        """Names of the ports that are behind TLS."""
+        return tuple(name for name in TLS_PORT_NAMES if self.tls and name in self.ports)
+
     def address(self, name: str) -> str:
-        """Give ``host:port`` of a named port, as clients use it."""
+        """Give ``host:port`` of a named port, as clients use it.
+
+        Raises:
+            NotRunning: this cloud has no such service.
+        """
+        if name not in self.ports:
+            raise NotRunning(f"there is no {name}{self.without} in {self.scratch}")
         return f"{HOST}:{self.ports[name]}"
 
     def backend_host(self, name: str) -> str:
         """Give the address on which the service of a named port itself listens."""
-        return BACKEND_HOST if self._has_tls(name) else HOST
+        return BACKEND_HOST if name in self.tls_names else HOST
 
     def backend(self, name: str) -> str:
         """Give the ``host:port`` on which the service itself listens."""
@@ -131,10 +154,7 @@ class Plan:
             name: of the port.
             scheme: ``http`` or ``ws``; where there is TLS, ``https`` or ``wss`` takes its place.
         """
-        return f"{scheme}{'s' if self._has_tls(name) else ''}://{self.address(name)}"
-
-    def _has_tls(self, name: str) -> bool:
-        return self.tls and name in TLS_PORT_NAMES
+        return f"{scheme}{'s' if name in self.tls_names else ''}://{self.address(name)}"
 
     def save(self) -> None:
         """Write the state file."""
@@ -181,14 +201,16 @@ def default_plugin_dirs() -> tuple[Path, ...]:
     return (plugin,) if plugin.is_dir() else ()
 
 
-def prepare_scratch(scratch: Path | None) -> Path:
+def prepare_scratch(scratch: Path | None, user: str | None = None) -> Path:
     """Make the cloud's directory.
 
     Args:
         scratch: a directory that is empty or does not exist yet; ``None`` makes a temporary one.
+        user: whom a service will run as, and who has to get into the directory.
 
     Raises:
-        BadScratch: it cannot be used.
+        ScratchInUse: there is something in it.
+        BadScratch: it cannot be used for another reason.
     """
     if scratch is None:
         scratch = Path(tempfile.mkdtemp(prefix="localcloud-"))
@@ -200,11 +222,36 @@ def prepare_scratch(scratch: Path | None) -> Path:
     try:
         scratch.mkdir(parents=True, exist_ok=True)
         if any(scratch.iterdir()):
-            raise BadScratch(f"{scratch} is not empty")
+            raise ScratchInUse(f"{scratch} is not empty")
         # Services may run as other users, who have to get at their own directory.
         scratch.chmod(0o711)
+        closed = first_closed(scratch, user) if user else None
+        if closed:
+            scratch.rmdir()
+            raise BadScratch(
+                f"{scratch}: a service runs as user {user}, who may not enter {closed}; "
+                f"choose another directory, such as one in /tmp, or run chmod o+x {closed}"
+            )
         for name in ("logs", "conf", "run"):
             (scratch / name).mkdir()
     except OSError as error:
         raise BadScratch(f"cannot use {scratch}: {error.strerror}") from error
     return scratch
+
+
+def first_closed(path: Path, user: str) -> Path | None:
+    """Find the directory on the way to a path that a user may not enter."""
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        return None  # the service that runs as this user says so
+    for directory in reversed(path.parents):
+        status = directory.stat()
+        bit = stat.S_IXOTH
+        if status.st_uid == entry.pw_uid:
+            bit = stat.S_IXUSR
+        elif status.st_gid == entry.pw_gid:
+            bit = stat.S_IXGRP
+        if not status.st_mode & bit:
+            return directory
+    return None

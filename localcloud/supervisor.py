@@ -31,8 +31,8 @@ from localcloud.protocol import Command, Status
 
 _LOG = logging.getLogger("localcloud.supervisor")
 _POLL_S = 0.05
-_SHUTDOWN_GRACE_S = 2.0
 # Data that is thrown away needs no orderly end; a store stopped first makes its clients retry.
+_SHUTDOWN_GRACE_S = 0.5
 _KILL_WAIT_S = 10.0
 _LINE_LIMIT = 1024 * 1024
 

@@ -14,24 +14,15 @@ from localcloud.services.rabbitmq import RabbitMQ
 from localcloud.services.redis import Redis
 from localcloud.services.zaqar import Zaqar, ZaqarWebsocket
 
-__all__ = ["SERVICE_CLASSES", "NoAnswer", "Service", "make_services"]
+__all__ = ["HEAT_CLASSES", "ZAQAR_CLASSES", "NoAnswer", "Service", "make_services"]
 
-SERVICE_CLASSES: tuple[type[Service], ...] = (
-    MariaDB,
-    RabbitMQ,
-    Redis,
-    Memcached,
-    Keystone,
-    Zaqar,
-    ZaqarWebsocket,
-    HeatAPI,
-    HeatAPICFN,
-    HeatEngine,
-)
+ZAQAR_CLASSES: tuple[type[Service], ...] = (Redis, Memcached, Keystone, Zaqar, ZaqarWebsocket)
+HEAT_CLASSES: tuple[type[Service], ...] = (MariaDB, RabbitMQ, HeatAPI, HeatAPICFN, HeatEngine)
 
 
 def make_services(plan: Plan) -> dict[str, Service]:
     """Make one of each for a cloud, by name."""
-    compute = () if plan.compute is None else COMPUTE_CLASSES
+    heat = HEAT_CLASSES if plan.heat else ()
     tls = (HAProxy,) if plan.tls else ()
-    return {kind.name: kind(plan) for kind in (*SERVICE_CLASSES, *tls, *compute)}
+    compute = () if plan.compute is None else COMPUTE_CLASSES
+    return {kind.name: kind(plan) for kind in (*ZAQAR_CLASSES, *heat, *tls, *compute)}

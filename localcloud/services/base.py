@@ -32,8 +32,8 @@ class Service(ABC):
     """
 
     name: ClassVar[str]
-    needs: ClassVar[tuple[str, ...]] = ()
-    answer_needs: ClassVar[tuple[str, ...]] = ()
+    needs: tuple[str, ...] = ()
+    answer_needs: tuple[str, ...] = ()
     stop_grace_s: ClassVar[float] = 5.0
 
     def __init__(self, plan: Plan) -> None:

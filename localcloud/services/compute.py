@@ -41,8 +41,9 @@ class ComputeService(OpenStackService):
     user: ClassVar[str]
     port: ClassVar[str]
     path: ClassVar[str]
-    answer_needs: ClassVar[tuple[str, ...]] = ("catalog",)
+    answer_needs: tuple[str, ...] = ("catalog",)
     wsgi_workers = 1
+    asker = "admin"
 
     @property
     def venv(self) -> Path:
@@ -82,7 +83,8 @@ class ComputeService(OpenStackService):
 
     def ask(self) -> None:
         """Ask for something that takes Keystone and the database, as admin."""
-        self.look(admin(self.plan, self.port).get(self.path, timeout=_TIMEOUT_S).json())
+        url = f"{self.plan.url(self.port)}{self.path}"
+        self.look(self.session.get(url, timeout=_TIMEOUT_S).json())
 
     def look(self, answer: Any) -> None:
         """See whether the answer is as it should be; anything will do by default."""
@@ -206,8 +208,8 @@ class NovaService(ComputeService):
     user = "nova"
     port = "nova-api"
     path = "/v2.1/os-services"
-    needs: ClassVar[tuple[str, ...]] = ("nova-schema", "rabbitmq")
-    answer_needs: ClassVar[tuple[str, ...]] = ("catalog", "nova-api")
+    needs: tuple[str, ...] = ("nova-schema", "rabbitmq")
+    answer_needs: tuple[str, ...] = ("catalog", "nova-api")
 
     @property
     def config_file(self) -> Path:

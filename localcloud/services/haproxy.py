@@ -13,7 +13,6 @@ from pathlib import Path
 
 from localcloud import tls
 from localcloud.config import write_private
-from localcloud.plan import TLS_PORT_NAMES
 from localcloud.ports import HOST
 from localcloud.protocol import Command
 from localcloud.services.base import Store
@@ -53,7 +52,7 @@ class HAProxy(Store):
     def write_config(self) -> None:
         """Make the certificates, have each service show the good one, and write haproxy.cfg."""
         tls.write_all(self.plan.tls_dir)
-        for name in TLS_PORT_NAMES:
+        for name in self.plan.tls_names:
             self.show(tls.GOOD, name)
         listens = (
             _LISTEN.format(
@@ -62,7 +61,7 @@ class HAProxy(Store):
                 certificate=self._shown(name),
                 backend=self.plan.backend(name),
             )
-            for name in TLS_PORT_NAMES
+            for name in self.plan.tls_names
         )
         write_private(self._config_file, "".join((_HEAD, *listens)))
 
@@ -71,7 +70,7 @@ class HAProxy(Store):
 
         Args:
             kind: one of ``tls.KINDS``.
-            service: one of ``plan.TLS_PORT_NAMES``.
+            service: one of ``plan.tls_names``.
         """
         text = (self.plan.tls_dir / f"{kind}.pem").read_text()
         write_private(self._shown(service), text)
@@ -86,7 +85,7 @@ class HAProxy(Store):
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        for name in TLS_PORT_NAMES:
+        for name in self.plan.tls_names:
             address = (HOST, self.plan.ports[name])
             with (
                 socket.create_connection(address, timeout=_TIMEOUT_S) as plain,

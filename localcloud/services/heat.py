@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from importlib import metadata
 from pathlib import Path
-from typing import ClassVar
 
 import requests
 
-from localcloud.clients import session
 from localcloud.config import Sections, Value
 from localcloud.errors import LocalCloudError
 from localcloud.plan import REGION, Plan
@@ -40,7 +38,7 @@ _ENGINE_QUEUES = ("engine", "engine_worker")
 class HeatService(OpenStackService):
     """What the three have in common: nearly all of heat.conf."""
 
-    needs: ClassVar[tuple[str, ...]] = ("heat-schema",)
+    needs: tuple[str, ...] = ("heat-schema",)
 
     def sections(self) -> Sections:
         """Give heat.conf."""
@@ -108,7 +106,7 @@ class HeatEngine(HeatService):
     """heat-engine with its workers."""
 
     name = "heat-engine"
-    needs = ("heat-schema", "rabbitmq", "keystone-schema")
+    needs = ("heat-schema", "rabbitmq")
     answer_needs = ("catalog", "heat-api")
     # After SIGTERM a worker finishes what it has begun.
     stop_grace_s = 20.0
@@ -135,9 +133,8 @@ class HeatEngine(HeatService):
             listening = _consumers(self.plan, queue)
             if listening < ENGINE_WORKERS:
                 raise NoAnswer(f"{listening} of {ENGINE_WORKERS} workers listen on {queue}")
-        demo = session(self.plan, "demo")
-        url = f"{self.plan.url('heat-api')}/v1/{demo.get_project_id()}/build_info"
-        demo.get(url, timeout=_ENGINE_TIMEOUT_S).json()["engine"]
+        url = f"{self.plan.url('heat-api')}/v1/{self.session.get_project_id()}/build_info"
+        self.session.get(url, timeout=_ENGINE_TIMEOUT_S).json()["engine"]
 
 
 class HeatAPI(HeatService):
@@ -170,6 +167,14 @@ class HeatAPICFN(HeatService):
     def ask(self) -> None:
         """Read the list of its versions."""
         _ask_versions(self.plan, self.name)
+
+
+def endpoints(plan: Plan) -> dict[str, tuple[str, str]]:
+    """Give the catalog's entries: (name, address) by service type."""
+    return {
+        "orchestration": ("heat", f"{plan.url('heat-api')}/v1/%(tenant_id)s"),
+        "cloudformation": ("heat-cfn", f"{plan.url('heat-api-cfn')}/v1"),
+    }
 
 
 def paste_file() -> Path:

@@ -1,17 +1,18 @@
-"""Keystone, and the making of its schema, keys and administrator."""
+"""Keystone, and the making of its keys."""
 
 from __future__ import annotations
 
 import base64
 import os
-import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 import requests
 
-from localcloud.config import Sections, write_private
-from localcloud.plan import REGION
+from localcloud.config import Sections, Value, write_private
+from localcloud.plan import REGION, Plan
 from localcloud.protocol import Command
-from localcloud.services.base import python_env
+from localcloud.services.base import NO_OVERRIDES
 from localcloud.services.mariadb import connection_url
 from localcloud.services.openstack import OpenStackService
 
@@ -27,11 +28,19 @@ class Keystone(OpenStackService):
     wsgi_workers = 3
     wsgi_threads = 1
 
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        if plan.heat:
+            self.needs = ("mariadb",)
+        else:
+            # SQLite answers two writers with "database is locked", so there is one worker.
+            self.wsgi_workers = 1
+
     def sections(self) -> Sections:
         """Give keystone.conf."""
         return {
             "DEFAULT": {"debug": self.plan.debug},
-            "database": {"connection": connection_url(self.plan, "keystone")},
+            "database": self._database(),
             "token": {"provider": "fernet"},
             "fernet_tokens": {"key_repository": str(self.home / "fernet")},
             "fernet_receipts": {"key_repository": str(self.home / "fernet")},
@@ -47,27 +56,36 @@ class Keystone(OpenStackService):
             "identity": {"password_hash_rounds": 4},
         }
 
-    def write_keys(self) -> None:
-        """Make the keys that encrypt tokens and stored credentials (0 is the next one)."""
-        for repository in ("fernet", "credential"):
-            for index in ("0", "1"):
-                key = base64.urlsafe_b64encode(os.urandom(_KEY_BYTES)).decode()
-                write_private(self.home / repository / index, key)
+    def _database(self) -> Mapping[str, Value]:
+        """Say where its database is: without Heat there is no MariaDB."""
+        if self.plan.heat:
+            return {"connection": connection_url(self.plan, "keystone")}
+        return {"connection": f"sqlite:///{self.home}/keystone.db", "sqlite_synchronous": False}
 
-    def schema_command(self) -> Command:
-        """Say how to make the database's tables and the user admin, once."""
-        self.configure()
-        self.write_keys()
-        argv = (sys.executable, "-m", "localcloud.keystone_setup")
-        arguments = (str(self.config_file), self.plan.url("keystone"), REGION)
-        env = {**python_env(), "OS_BOOTSTRAP_PASSWORD": self.plan.secrets["admin"]}
-        log = self.plan.logs / "keystone-schema.log"
-        return Command("keystone-schema", (*argv, *arguments), log, self.home, env)
+    def configure(self, overrides: Sections = NO_OVERRIDES) -> None:
+        """Write its configuration file and, once, its keys."""
+        super().configure(overrides)
+        for repository in ("fernet", "credential"):
+            if not (self.home / repository).exists():
+                self._write_keys(self.home / repository)
+
+    def _write_keys(self, repository: Path) -> None:
+        """Make keys that encrypt tokens or stored credentials (0 is the next one)."""
+        for index in ("0", "1"):
+            key = base64.urlsafe_b64encode(os.urandom(_KEY_BYTES)).decode()
+            write_private(repository / index, key)
 
     def command(self) -> Command:
-        """Start under the WSGI server."""
-        env = {"OS_KEYSTONE_CONFIG_FILES": str(self.config_file)}
-        return self.wsgi_command("keystone.wsgi.api:application", env=env)
+        """Start under the WSGI server; the first start makes the tables and the user admin."""
+        # Without /v3: heat-api-cfn appends it to the catalog's address.
+        urls = ("OS_BOOTSTRAP_PUBLIC_URL", "OS_BOOTSTRAP_INTERNAL_URL", "OS_BOOTSTRAP_ADMIN_URL")
+        env = {
+            "OS_KEYSTONE_CONFIG_FILES": str(self.config_file),
+            "OS_BOOTSTRAP_PASSWORD": self.plan.secrets["admin"],
+            "OS_BOOTSTRAP_REGION_ID": REGION,
+            **dict.fromkeys(urls, self.plan.url("keystone")),
+        }
+        return self.wsgi_command("localcloud.keystone_app:application", env=env)
 
     def ask(self) -> None:
         """Read the description of its API."""

@@ -1,6 +1,6 @@
 """MariaDB: the databases of Keystone, Heat and, if they are there, Nova and its like.
 
-SQLite would lock up under Heat's engine workers.
+SQLite would lock up under Heat's engine workers, and under more than one worker of Keystone.
 Durability is switched off: the data go away with the cloud.
 """
 
@@ -18,7 +18,7 @@ from localcloud.ports import HOST
 from localcloud.protocol import Command
 from localcloud.services.base import NoAnswer, Store, user_if_root
 
-_USER = "mysql"
+USER = "mysql"
 _DATABASES = ("keystone", "heat")
 _PROGRAM_DIRS = "/usr/sbin:/usr/bin:/usr/libexec:/usr/local/sbin:/usr/local/bin"
 
@@ -32,6 +32,9 @@ class MariaDB(Store):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.data = self.home / "data"
+        # A server that starts deletes all temporary tables in its tmpdir, those of other servers
+        # in /tmp included.
+        self._tmp = self.home / "tmp"
         self._options_file = self.home / "my.cnf"
         self._first_statements = self.home / "first.sql"
 
@@ -41,29 +44,31 @@ class MariaDB(Store):
         write_private(self._first_statements, self._statements())
         if os.geteuid() == 0:
             for path in (self.home, self._options_file, self._first_statements):
-                shutil.chown(path, _USER, _USER)
+                shutil.chown(path, USER, USER)
 
     def files_command(self) -> Command:
         """Say how to make the data directory, once."""
-        self.home.mkdir(parents=True, exist_ok=True)
+        self._tmp.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:
-            shutil.chown(self.home, _USER, _USER)
+            for path in (self.home, self._tmp):
+                shutil.chown(path, USER, USER)
         argv = (
             _find("mariadb-install-db"),
             "--no-defaults",
             f"--datadir={self.data}",
+            f"--tmpdir={self._tmp}",
             "--skip-test-db",
             # Otherwise root may come in from the same Unix user only, and no password helps.
             "--auth-root-authentication-method=normal",
         )
         log = self.plan.logs / "mariadb-files.log"
-        user = user_if_root(_USER)
+        user = user_if_root(USER)
         return Command("mariadb-files", argv, log, self.home, {}, user)
 
     def command(self) -> Command:
         """Start in the foreground."""
         argv = (_find("mariadbd"), f"--defaults-file={self._options_file}")
-        return self.make_command(argv, user=user_if_root(_USER))
+        return self.make_command(argv, user=user_if_root(USER))
 
     def ask(self) -> None:
         """Log in to each database as its user, and select."""
@@ -84,6 +89,7 @@ class MariaDB(Store):
     def _options(self) -> dict[str, Value]:
         return {
             "datadir": str(self.data),
+            "tmpdir": str(self._tmp),
             "socket": str(self.home / "s.sock"),
             "pid-file": str(self.home / "pid"),
             "bind-address": HOST,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
 
+from keystoneauth1.session import Session
+
+from localcloud.clients import session
 from localcloud.config import Sections, Value, merge, render_ini, write_private
 from localcloud.plan import Plan
 from localcloud.protocol import Command
@@ -19,10 +22,17 @@ class OpenStackService(Service):
     Attributes:
         wsgi_workers: worker processes, when it runs under the WSGI server.
         wsgi_threads: requests that each worker serves at a time.
+        asker: the user as whom it is asked for an answer.
     """
 
-    wsgi_workers: ClassVar[int] = 2
-    wsgi_threads: ClassVar[int] = 8
+    wsgi_workers = 2
+    wsgi_threads = 8
+    asker = "demo"
+
+    @cached_property
+    def session(self) -> Session:
+        """What it is asked with; a login for each time would keep Keystone busy meanwhile."""
+        return session(self.plan, self.asker)
 
     @property
     def python(self) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import websocket
 
-from localcloud.clients import session
 from localcloud.config import Sections
 from localcloud.plan import Plan
 from localcloud.ports import HOST
@@ -55,7 +54,6 @@ class Zaqar(OpenStackService):
     """Zaqar's REST API."""
 
     name = "zaqar"
-    needs = ("keystone-schema",)
     answer_needs = ("catalog", "redis", "memcached")
 
     @property
@@ -76,7 +74,7 @@ class Zaqar(OpenStackService):
 
     def ask(self) -> None:
         """List the demo user's queues: it takes Keystone, memcached and Redis to answer."""
-        answer = session(self.plan, "demo").get(
+        answer = self.session.get(
             f"{self.plan.url('zaqar')}/v2/queues",
             headers={"Client-ID": str(uuid.uuid4())},
             timeout=_TIMEOUT_S,
@@ -88,7 +86,6 @@ class ZaqarWebsocket(OpenStackService):
     """Zaqar's websocket server."""
 
     name = "zaqar-websocket"
-    needs = ("keystone-schema",)
     answer_needs = ("catalog", "redis", "memcached")
 
     def sections(self) -> Sections:
@@ -105,10 +102,9 @@ class ZaqarWebsocket(OpenStackService):
 
     def ask(self) -> None:
         """Authenticate as the demo user."""
-        demo = session(self.plan, "demo")
         headers = {
-            "X-Auth-Token": demo.get_token(),
-            "X-Project-ID": demo.get_project_id(),
+            "X-Auth-Token": self.session.get_token(),
+            "X-Project-ID": self.session.get_project_id(),
             "Client-ID": str(uuid.uuid4()),
         }
         url = self.plan.url("zaqar-websocket", "ws")

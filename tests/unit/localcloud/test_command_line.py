@@ -1,7 +1,10 @@
+import os
+
 import pytest
 
 from localcloud import packages
 from localcloud.__main__ import main
+from localcloud.boot_state import BootState
 
 
 def refused(capsys, *argv):
@@ -23,6 +26,26 @@ def test_a_cloud_that_is_gone(capsys, plan):
     """Its directory was kept, its processes have ended."""
     plan.save()
     assert "no supervisor answers" in refused(capsys, "status", "--scratch", str(plan.scratch))
+
+
+def test_a_cloud_that_boots_is_not_ready(capsys, plan, supervisor):
+    plan.save()
+    BootState(os.getpid(), ("heat-engine",)).save(plan.scratch)
+    assert main(["status", "--scratch", str(plan.scratch)]) == 1
+    assert capsys.readouterr().err == "localcloud: not ready, it waits for heat-engine\n"
+    line = refused(capsys, "status", "--scratch", str(plan.scratch), "--wait", "0")
+    assert line.endswith("is not ready after 0 s: it waits for heat-engine")
+
+
+def test_a_cloud_is_ready_while_all_of_its_services_run(capsys, plan, supervisor, make_command):
+    plan.save()
+    BootState(os.getpid(), (), 1.0).save(plan.scratch)
+    status = ["status", "--scratch", str(plan.scratch), "--wait", "0"]
+    supervisor.start(make_command("redis", "sleep", "60"))
+    assert main(status) == 0
+    assert "redis" in capsys.readouterr().out
+    supervisor.kill("redis")
+    assert main(status) == 1
 
 
 def test_a_directory_in_use(capsys, tmp_path, monkeypatch):

@@ -72,5 +72,5 @@ def test_its_package_is_installed_with_the_others():
 
 
 def test_nova_and_tls_together_are_refused():
-    with pytest.raises(LocalCloudError, match="either Nova or TLS"):
+    with pytest.raises(LocalCloudError, match="Nova has Heat and no TLS"):
         LocalCloud.start(compute=True, tls=True)
