@@ -1,10 +1,12 @@
 """What the fuzz tests have in common: how long they run, and hostile values.
 
-HEAT_ZAQAR_FUZZ=50 has each test try fifty times as many examples.
+HEAT_ZAQAR_FUZZ=50 has each test that draws at random try fifty times as many examples. Values
+that keep to the format are in `strategies`.
 """
 
 import base64
 import copy
+import functools
 import json
 import os
 import zlib
@@ -15,9 +17,17 @@ from hypothesis import strategies as st
 
 from heat_zaqar_transport.seals import new_key, seal_of
 from heat_zaqar_transport.wire import QueuedMessage, canonical_json
+from heat_zaqar_transport.wire.bounds import (
+    MAX_DEPTH,
+    MAX_GENERATION,
+    MAX_NAME_CHARS,
+    MAX_SMALL_NUMBER,
+)
 from heat_zaqar_transport.wire.errors import WireFormatError
 from heat_zaqar_transport.wire.messages import HEADER
 from heat_zaqar_transport.wire.sealing import SEALED
+from support import strategies
+from support.strategies import json_of, nested
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FACTOR = int(os.environ.get("HEAT_ZAQAR_FUZZ", "1"))
@@ -28,7 +38,7 @@ KEY = new_key()
 SEAL = seal_of([KEY])
 
 
-def fuzzed(examples=60):
+def fuzzed(examples=40):
     """Return the settings of a test that tries so many examples, times the factor."""
     return settings(
         max_examples=examples * FACTOR,
@@ -37,13 +47,7 @@ def fuzzed(examples=60):
     )
 
 
-def nested(levels, value=None):
-    """Return a value in so many arrays and objects."""
-    for level in range(levels):
-        value = [value] if level % 2 else {"deep": value}
-    return value
-
-
+@functools.cache
 def bomb(size_bytes, byte=b" "):
     """Return zlib's text of so many equal bytes, in base64."""
     packer = zlib.compressobj(9)
@@ -65,23 +69,26 @@ _WORDS = [
     *("deploy_status_code", "deploy_stdout", "id", "inputs", "name", "value", "config", "group"),
 ]
 
-texts = st.text(st.characters(codec=None), max_size=20) | st.sampled_from(_WORDS)
-scalars = (
+# Texts, the format's own words among them.
+words = strategies.texts | st.sampled_from(_WORDS)
+# All that Python's json reads and writes, which is more than JSON.
+odd_values = json_of(
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats()
-    | texts
-    | st.sampled_from([2**31, 2**63, 2**64, -1, 10**4000, "x" * 300, "\0", "\ud800", "a\x1b[31m"])
-)
-json_values = st.recursive(
-    scalars,
-    lambda below: st.lists(below, max_size=4) | st.dictionaries(texts, below, max_size=4),
-    max_leaves=12,
+    | words
+    | st.sampled_from(
+        [
+            *(MAX_SMALL_NUMBER + 1, MAX_GENERATION + 1, 2 * MAX_GENERATION + 2, -1, 10**4000),
+            *("x" * (MAX_NAME_CHARS + 1), "\0", "\ud800", "a\x1b[31m"),
+        ]
+    ),
+    words,
 )
 hostile = (
-    json_values
-    | st.sampled_from([63, 64, 65, 66, 70, 500, 900]).map(nested)
+    odd_values
+    | st.sampled_from([*range(MAX_DEPTH - 1, MAX_DEPTH + 3), 70, 500, 900]).map(nested)
     | st.sampled_from([bomb(3 * MIB), bomb(MIB, b"[")])
     # Copies: they are changed later.
     | st.sampled_from([*BODIES, [1, 1], [2, 512]]).map(copy.deepcopy)
@@ -108,7 +115,7 @@ def _places(value, path=()):
 def damaged(draw, text):
     """Return a text with a stretch of it replaced, or cut off."""
     at, length = draw(st.integers(0, len(text))), draw(st.integers(0, 9))
-    return text[:at] + draw(st.sampled_from("[]@%:/,A!=\0é") | texts) + text[at + length :]
+    return text[:at] + draw(st.sampled_from("[]@%:/,A!=\0é") | words) + text[at + length :]
 
 
 @st.composite
@@ -124,7 +131,7 @@ def mutated(draw, values):
             case 0 if path:
                 del holder[last]
             case 1 if isinstance(holder, dict):
-                holder[draw(texts)] = draw(hostile)
+                holder[draw(words)] = draw(hostile)
             case 2 | 3 if isinstance(holder[last], str):
                 holder[last] = draw(damaged(holder[last]))
             case _:

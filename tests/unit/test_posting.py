@@ -4,7 +4,7 @@ import hashlib
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from heat_zaqar_transport import seals
@@ -17,6 +17,7 @@ from heat_zaqar_transport.wire.errors import (
     Unreachable,
     WireFormatError,
 )
+from support.strategies import narrow_limits, ttls_s
 
 TEXT = "".join(hashlib.sha512(b"%d" % at).hexdigest() for at in range(100))
 SNAPSHOT = Snapshot("ours", 3, {"text": TEXT})
@@ -180,8 +181,7 @@ def test_what_is_no_json_is_not_posted():
     assert zaqar.asked == 0
 
 
-@given(st.integers(0, 5000), st.integers(0, 10**6))
-@settings(deadline=None)
+@given(st.integers(0, 5000), st.integers(0, 59) | ttls_s)
 def test_whatever_the_limits_are_it_ends(post_bytes, longest_ttl_s):
     zaqar = Zaqar(post_bytes, longest_ttl_s)
     try:
@@ -232,10 +232,9 @@ def test_a_change_is_posted_sealed():
     assert len(json.dumps(zaqar.taken[1])) * 4 < len(json.dumps(zaqar.taken[0]))
 
 
-@given(st.integers(1150, 40_000))
-@settings(deadline=None)
-def test_whatever_the_limit_is_what_is_sealed_fits_once_it_is_known(post_bytes):
-    zaqar, poster = Zaqar(post_bytes), Poster()
+@given(narrow_limits(40_000, SEAL))
+def test_whatever_the_limit_is_what_is_sealed_fits_once_it_is_known(limits):
+    zaqar, poster = Zaqar(limits.post_bytes), Poster()
     poster.post(zaqar, SNAPSHOT, 3600, SEAL)
     assert opened(zaqar) == [SNAPSHOT]
     asked, zaqar.taken[:] = zaqar.asked, []

@@ -23,11 +23,11 @@ def signed(server, verify):
         expires="2036-01-01T00:00:00",
         signature=Secret("5ignature"),
     )
-    return queues.open_signed(url, timeout_s=5, verify=verify)
+    return queues.open_signed(url, timeout_s=60, verify=verify)
 
 
 def with_token(server, verify):
-    return queues.open_with_token(server.url, "t0ken", "p1", "q", timeout_s=5, verify=verify)
+    return queues.open_with_token(server.url, "t0ken", "p1", "q", timeout_s=60, verify=verify)
 
 
 WAYS = pytest.mark.parametrize("opened", [signed, with_token])

@@ -49,7 +49,9 @@ def test_no_text_is_no_key(text):
 
 
 @pytest.mark.parametrize(
-    "text", [",", "s3cret", f"{seals.new_key().reveal()},", f"{seals.new_key().reveal()},s3cret"]
+    "text",
+    [",", "s3cret", f"{seals.new_key().reveal()},", f"{seals.new_key().reveal()},s3cret"],
+    ids=["a comma", "none", "one and a comma", "one and none"],
 )
 def test_a_text_that_is_no_key_is_refused_and_not_quoted(text):
     with pytest.raises(WireFormatError, match="the seal key") as caught:

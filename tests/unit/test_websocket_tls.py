@@ -39,7 +39,7 @@ def _until_closed(connection):
 
 
 def connects(url, verify):
-    open_push(url, "p1", timeout_s=5, verify=verify).close()
+    open_push(url, "p1", timeout_s=60, verify=verify).close()
 
 
 def test_a_ca_that_is_named_is_trusted(directory):

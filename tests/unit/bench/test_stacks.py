@@ -34,6 +34,13 @@ class Heat:
         return SimpleNamespace(attributes={"os_collect_config": found})
 
 
+class Hasty(Clock):
+    """Does not sleep."""
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(0)
+
+
 class Rows:
     """One row a look; the last one stays."""
 
@@ -50,7 +57,7 @@ def row(status: str, traversal: str, action: str = "UPDATE") -> StackRow:
 
 def stack(*rows: StackRow, attributes: list[Any] | None = None) -> tuple[BenchStack, Heat]:
     heat = Heat(attributes or [])
-    made = BenchStack(heat, Rows(*rows), Clock(60), "way")  # type: ignore[arg-type]
+    made = BenchStack(heat, Rows(*rows), Hasty(60), "way")  # type: ignore[arg-type]
     made.create({"resources": {}}, {"change": "0"})
     return made, heat
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bench import waiting
 from bench.errors import BenchFailed, Late, Stopped
 from bench.waiting import Clock, Turns, in_parallel
 
@@ -59,7 +60,10 @@ def test_parallel_calls_return_in_their_order() -> None:
     assert not clock.over
 
 
-def test_who_waits_for_a_turn_gives_up_when_the_run_is_over() -> None:
+def test_who_waits_for_a_turn_gives_up_when_the_run_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "TURN_POLL_S", 0.01)
     clock = Clock(60)
     turns = Turns(clock)
     clock.stop()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from heat_zaqar_collector import pace as module
 from heat_zaqar_collector.pace import Pace
+from support.strategies import chances, spans_s
 
 LONGEST_S = 30.0
 
@@ -68,8 +69,8 @@ def test_up_to_a_quarter_of_a_pause_is_left_to_chance(chance, part):
 
 
 @given(
-    longest_s=st.floats(1, 3600),
-    chances=st.lists(st.floats(0, 1), min_size=1, max_size=20),
+    longest_s=spans_s(1, module.SAFETY_S),
+    chances=st.lists(chances, min_size=1, max_size=20),
     news=st.lists(st.booleans(), max_size=40),
 )
 def test_a_poll_is_never_later_than_the_longest_pause_nor_earlier_than_half_a_second_or_so(
@@ -218,7 +219,7 @@ def test_pushes_with_news_each_time_are_looked_for_without_growing_pauses():
 @given(
     st.lists(
         st.tuples(
-            st.floats(0.001, 200),
+            spans_s(0.001, 200),
             st.sampled_from(["push", "look", "news"]),
             st.booleans(),
         ),

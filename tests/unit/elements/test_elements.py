@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The elements' scripts under linters, and their templates under the real os-apply-config."""
+"""The elements' scripts under linters, and their templates under os-apply-config's own code."""
 
+import io
 import json
 import os
+import runpy
 import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
+from os_apply_config import apply_config, config_exception
 from os_collect_config import cfn, collect, heat, request, zaqar
 from oslo_config import cfg
 
@@ -32,6 +38,7 @@ SHELL_SCRIPTS = sorted(
     for path in ELEMENTS.rglob("*")
     if path.is_file() and path.read_bytes().startswith((b"#!/bin/sh", b"#!/bin/bash"))
 )
+Apply = Callable[[Path, Path], str | None]
 UNIT = AGENT / "init-scripts" / "systemd" / "os-collect-config.service"
 
 # Each would be damaged by HTML escaping, by a template, or by oslo.config.
@@ -75,19 +82,68 @@ def program(name: str) -> str:
     return found
 
 
-class Applied:
-    """What the real os-apply-config has made of metadata, in a directory."""
+class TemplateHere:
+    """Stands for `subprocess.Popen` in os-apply-config: the template runs in this process."""
 
-    def __init__(self, root: Path, metadata: dict[str, Any]) -> None:
+    def __init__(self, command: list[str], **_: Any) -> None:
+        (self._path,) = command
+        self.returncode = 0
+
+    def communicate(self, text: bytes) -> tuple[bytes, bytes]:
+        stdin = io.TextIOWrapper(io.BytesIO(text), encoding="utf-8")
+        stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+        stderr = b""
+        with mock.patch.multiple(sys, stdin=stdin, stdout=stdout):
+            try:
+                runpy.run_path(self._path, run_name="__main__")
+            except SystemExit as exc:
+                self.returncode, stderr = 1, str(exc).encode()
+        return stdout.buffer.getvalue(), stderr
+
+    def wait(self) -> None:
+        pass
+
+
+def here(source: Path, root: Path) -> str | None:
+    """Have os-apply-config's own code do it in this process; return what it complains of."""
+    played = SimpleNamespace(Popen=TemplateHere, PIPE=subprocess.PIPE)
+    templates, nothing = str(AGENT / "os-apply-config"), str(root / "none")
+    with mock.patch.object(apply_config, "subprocess", played):
+        try:
+            apply_config.install_config([str(source)], templates, str(root), False, None, [nothing])
+        except config_exception.ConfigException as exc:
+            return str(exc)
+    return None
+
+
+def by_command(source: Path, root: Path) -> str | None:
+    """Start the command, which starts the templates; return what it complains of."""
+    result = run(
+        VENV_BIN / "os-apply-config",
+        *("--templates", AGENT / "os-apply-config"),
+        *("--output", root),
+        *("--metadata", source),
+        *("--fallback-metadata", root / "none"),
+    )
+    assert result.returncode in (0, 1), result.stderr
+    return result.stderr if result.returncode else None
+
+
+# For what may be another thing in processes of their own: texts, modes, exit statuses.
+both_ways = pytest.mark.parametrize("apply", [here, by_command])
+
+
+class Applied:
+    """What os-apply-config has made of metadata, in a directory.
+
+    Attributes:
+        complaint: Why it has not; `None`: it has.
+    """
+
+    def __init__(self, root: Path, metadata: dict[str, Any], apply: Apply = here) -> None:
         source = root.with_suffix(".json")
         source.write_text(json.dumps(metadata))
-        self.result = run(
-            VENV_BIN / "os-apply-config",
-            *("--templates", AGENT / "os-apply-config"),
-            *("--output", root),
-            *("--metadata", source),
-            *("--fallback-metadata", root / "none"),
-        )
+        self.complaint = apply(source, root)
         self.conf = root / "etc" / "os-collect-config.conf"
         self.deployments = root / "var" / "run" / "heat-config" / "heat-config"
 
@@ -212,9 +268,10 @@ def test_options_of_tls_are_rendered_as_the_agent_reads_them(root: Path, tmp_pat
     assert rendered.zaqar.ca_certificates == text
 
 
-def test_what_heat_sends_for_each_transport(root: Path) -> None:
+@both_ways
+def test_what_heat_sends_for_each_transport(root: Path, apply: Apply) -> None:
     login = {"auth_url": "http://192.0.2.7:5000/v3", "user_id": "u", "password": "p"}
-    login |= {"project_id": "pr", "region_name": "RegionOne"}
+    login |= {"project_id": "pr", "region_name": HARD_VALUES["unicode"]}
     metadata = occ(
         collectors=["ec2", "zaqar", "local"],
         polling_interval=5,
@@ -232,12 +289,13 @@ def test_what_heat_sends_for_each_transport(root: Path) -> None:
         request={"metadata_url": URL},
     )
 
-    conf = Applied(root, metadata).options()
+    conf = Applied(root, metadata, apply).options()
 
     assert conf.collectors == ["ec2", "zaqar", "local"]
     assert (conf.command, conf.polling_interval) == ("os-refresh-config", 5.0)
     assert (conf.cachedir, conf.splay) == ("/srv/cache", 7.0)
     assert (conf.zaqar.queue_id, conf.zaqar.use_websockets) == ("q", True)
+    assert conf.zaqar.region_name == HARD_VALUES["unicode"]
     assert (conf.heat.stack_id, conf.heat.user_id) == ("s/1", "u")
     assert (conf.cfn.path, conf.cfn.secret_access_key) == (["server.Metadata"], "s")
     assert conf.request.metadata_url == URL
@@ -290,14 +348,23 @@ def test_a_command_of_the_metadata_goes_first(root: Path) -> None:
 def test_what_cannot_be_written_leaves_the_present_file(
     root: Path, values: dict[str, Any], complaint: str
 ) -> None:
+    check_refused(root, values, complaint, here)
+
+
+def test_the_command_says_so_and_fails(root: Path) -> None:
+    check_refused(root, {"zaqar": {"renew_at": "soon"}}, "renew_at is not", by_command)
+
+
+def check_refused(root: Path, values: dict[str, Any], complaint: str, apply: Apply) -> None:
+    """See that values are complained of, and that the files stay as they were."""
     applied = Applied(root, {})
     before = applied.conf.read_text()
 
-    result = Applied(root, {**occ(**values), "deployments": [{"id": "1"}]}).result
+    said = Applied(root, {**occ(**values), "deployments": [{"id": "1"}]}, apply).complaint
 
-    assert result.returncode == 1
-    assert complaint in result.stderr
-    assert "command = x" not in result.stderr
+    assert said is not None
+    assert complaint in said
+    assert "command = x" not in said
     assert applied.conf.read_text() == before
     assert json.loads(applied.deployments.read_text()) == []
 
@@ -330,7 +397,8 @@ def test_what_the_agent_would_not_start_with_leaves_the_present_file(
 # heat-config
 
 
-def test_deployments_arrive_exactly(root: Path) -> None:
+@both_ways
+def test_deployments_arrive_exactly(root: Path, apply: Apply) -> None:
     deployments = [
         {
             "id": "c1",
@@ -340,7 +408,7 @@ def test_deployments_arrive_exactly(root: Path) -> None:
         {"id": "c2", "config": '#!/bin/sh\necho "it\'s $done"\n', "inputs": []},
     ]
 
-    applied = Applied(root, {"deployments": deployments})
+    applied = Applied(root, {"deployments": deployments}, apply)
 
     assert json.loads(applied.deployments.read_text()) == deployments
 
@@ -350,13 +418,14 @@ def test_no_deployments_are_an_empty_list(root: Path, metadata: dict[str, Any]) 
     assert Applied(root, metadata).deployments.read_text() == "[]"
 
 
+@both_ways
 @pytest.mark.parametrize("present", [None, 0o644])
-def test_both_files_are_private(root: Path, present: int | None) -> None:
+def test_both_files_are_private(root: Path, present: int | None, apply: Apply) -> None:
     applied = Applied(root, {})
     for path in (applied.conf, applied.deployments):
         path.chmod(present) if present else path.unlink()
 
-    Applied(root, {})
+    Applied(root, {}, apply)
 
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (applied.conf, applied.deployments)]
     assert modes == [0o600, 0o600]

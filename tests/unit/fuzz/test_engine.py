@@ -33,9 +33,9 @@ from support.fuzz import (
     fuzzed,
     hostile,
     listings,
-    nested,
     sealed_bodies,
 )
+from support.strategies import nested
 
 # What a look into a flooded queue may take, beyond the queue itself.
 PEAK_BYTES = 64 * MIB
@@ -98,7 +98,7 @@ details = bodies | st.builds(
 
 
 @given(details, listings(sealed_bodies), st.sampled_from([SEAL, NO_SEAL]))
-@fuzzed(100)
+@fuzzed(50)
 def test_whatever_a_notification_brings(told, listed, seal):
     body = unwrapped(told)
     queue = Listed([*listed, QueuedMessage("told", body, 0, 60)])
@@ -107,7 +107,7 @@ def test_whatever_a_notification_brings(told, listed, seal):
 
 
 @given(listings(sealed_bodies), st.sampled_from([SEAL, NO_SEAL]))
-@fuzzed(60)
+@fuzzed(40)
 def test_whatever_lies_in_the_queue(listed, seal):
     queue = Listed(listed)
     check_said(receiver(seal).sweep(queue).said)

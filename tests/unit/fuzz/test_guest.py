@@ -18,7 +18,8 @@ from heat_zaqar_hooks.states import Store
 from heat_zaqar_transport.wire import PlainSnapshot, Result, Secret, Snapshot, parse, serialize
 from heat_zaqar_transport.wire.bounds import check_outputs
 from heat_zaqar_transport.wire.errors import HeatZaqarError, NotConfigured, StateError
-from support.fuzz import BODIES, bodies, fuzzed, hostile, json_values, mutated, nested, texts
+from support.fuzz import BODIES, bodies, fuzzed, hostile, mutated, odd_values, words
+from support.strategies import nested
 
 file_contents = (
     (bodies | mutated(BODIES)).map(lambda each: json.dumps(each).encode())
@@ -28,7 +29,7 @@ file_contents = (
 
 
 @given(file_contents)
-@fuzzed(100)
+@fuzzed(50)
 def test_whatever_the_last_good_snapshot_has_become(content):
     with tempfile.TemporaryDirectory() as directory:
         (Path(directory) / FILE_NAME).write_bytes(content)
@@ -45,7 +46,7 @@ RECORD = {"config_id": "c1", "name": "n", "group": "script", "state": "finished"
 
 
 @given(mutated([RECORD]).map(lambda each: json.dumps(each).encode()) | file_contents)
-@fuzzed(100)
+@fuzzed(50)
 def test_whatever_a_record_has_become(content):
     with tempfile.TemporaryDirectory() as directory:
         store = Store(Path(directory))
@@ -63,13 +64,13 @@ lines = (
     st.sampled_from(["[zaqar]", "[DEFAULT]", "[", "channel =", "renew_at = nan", "= x"])
     | st.sampled_from(
         ["metadata_url", "signal_url", "seal_keys", "timeout", "push", "state_dir"]
-    ).flatmap(lambda name: texts.map(lambda value: f"{name} = {value}"))
-    | st.builds(lambda name, value: f"{name} = {value}", texts, texts)
+    ).flatmap(lambda name: words.map(lambda value: f"{name} = {value}"))
+    | st.builds(lambda name, value: f"{name} = {value}", words, words)
 )
 
 
 @given(st.lists(lines, max_size=8).map("\n".join))
-@fuzzed(100)
+@fuzzed(50)
 def test_whatever_the_configuration_says(text):
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "agent.conf"
@@ -126,7 +127,7 @@ def as_hooks_do(entry):
 
 
 @given(st.lists(mutated([CONFIG]) | hostile, max_size=3) | hostile)
-@fuzzed(200)
+@fuzzed(100)
 def test_whatever_the_list_of_configs_holds(entries):
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "heat-config"
@@ -149,7 +150,7 @@ def test_a_config_that_is_too_deep_is_refused_by_itself(key):
 
 
 @given(mutated([CONFIG]).filter(lambda each: isinstance(each, dict)))
-@fuzzed(60)
+@fuzzed(40)
 def test_whatever_the_inputs_are(document):
     try:
         Inputs.parse(document)
@@ -181,7 +182,7 @@ OUTPUTS = {"deploy_stdout": "x" * 3000, "deploy_stderr": "", "deploy_status_code
 @given(
     mutated([OUTPUTS]).filter(lambda each: isinstance(each, dict)), st.sampled_from([1024, 9999])
 )
-@fuzzed(200)
+@fuzzed(100)
 def test_whatever_a_hook_tells_can_be_sent_and_is_taken(outputs, limit_bytes):
     told = bounded(outputs, limit_bytes)
     assert size_of(told) <= limit_bytes
@@ -189,8 +190,8 @@ def test_whatever_a_hook_tells_can_be_sent_and_is_taken(outputs, limit_bytes):
     parse(json.loads(json.dumps(serialize(Result("c", "a0e1", told)))))
 
 
-@given((mutated([OUTPUTS]) | json_values).map(json.dumps) | texts)
-@fuzzed(100)
+@given((mutated([OUTPUTS]) | odd_values).map(json.dumps) | words)
+@fuzzed(50)
 def test_whatever_a_hook_prints(text):
     told = results.parse_outputs(text)
     if told is not None:
@@ -201,7 +202,7 @@ paths = st.text(st.characters(max_codepoint=255), max_size=40) | st.sampled_from
 
 
 @given(paths, st.sampled_from(["GET", "POST", "", "PO\0ST", "x" * 100]))
-@fuzzed(100)
+@fuzzed(50)
 def test_whatever_calls_the_webhook(path, method):
     push = WebhookPush("127.0.0.1:0", Secret("/hz-w-1"))
     answered = []

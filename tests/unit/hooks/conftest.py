@@ -3,11 +3,12 @@
 import http.server
 import json
 import threading
+import time
 
 import pytest
 
 from heat_zaqar_collector.settings import Settings
-from heat_zaqar_hooks import configs
+from heat_zaqar_hooks import configs, hooks
 from heat_zaqar_transport.wire import Secret, SignedUrl
 
 
@@ -127,6 +128,41 @@ def hook_dir(tmp_path):
     directory = tmp_path / "hooks"
     directory.mkdir()
     return directory
+
+
+@pytest.fixture
+def until():
+    """Wait for what must come, however busy the machine is."""
+
+    def wait(seen):
+        for _ in range(6000):
+            if seen():
+                return
+            time.sleep(0.01)
+        pytest.fail("waited a minute")
+
+    return wait
+
+
+@pytest.fixture
+def begun(tmp_path, monkeypatch, until):
+    """Return the command by which a hook says that its time may begin to count.
+
+    However long a busy machine takes to start it, a limit of a few hundredths of a second then
+    finds it where the test wants it. Each hook of the test must say so.
+    """
+    mark, real = tmp_path / "begun", hooks.run
+
+    def run(path, document, *, started=lambda pid, start_time: None, **more):
+        def begin(pid, start_time):
+            started(pid, start_time)
+            until(mark.exists)
+
+        mark.unlink(missing_ok=True)
+        return real(path, document, started=begin, **more)
+
+    monkeypatch.setattr(hooks, "run", run)
+    return f"echo $$ > {mark}.new; mv {mark}.new {mark}"
 
 
 @pytest.fixture

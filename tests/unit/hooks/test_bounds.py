@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heat_zaqar_hooks.bounds import MAX_SIGNAL_BYTES, bounded, size_of
+from support.strategies import texts
 
 
 def outputs_with(**outputs):
@@ -83,7 +84,11 @@ def test_logs_that_are_no_texts_are_outputs_like_others():
     assert size_of(bounded(outputs_with(deploy_stdout=["x" * 300_000]))) <= MAX_SIGNAL_BYTES
 
 
-@given(st.text(max_size=3000), st.text(max_size=3000), st.text(max_size=1200))
+# Some of them longer than what is sent, and in characters of every size.
+logs = st.builds(lambda text, times: text * times, texts, st.sampled_from([1, 10, 100]))
+
+
+@given(logs, logs, logs)
 def test_whatever_the_texts_they_fit_and_end_as_they_did(stdout, stderr, mine):
     cut = bounded(outputs_with(deploy_stdout=stdout, deploy_stderr=stderr, mine=mine), 1024)
     assert size_of(cut) <= 1024

@@ -77,7 +77,7 @@ def test_a_name_with_blanks_and_brackets_is_no_trouble(tmp_path):
 def test_a_group_is_ended_with_all_that_is_in_it(start):
     process, (leader, child) = start(PAIR)
     sleeps = []
-    processes.end_group(process.pid, sleep=lambda s: sleeps.append(s) or time.sleep(s / 10))
+    processes.end_group(process.pid, sleep=lambda s: sleeps.append(s) or time.sleep(s))
     # Nobody waited for SIGKILL, nor for the dead leader, which is ours to collect.
     assert len(sleeps) < processes.ORPHAN_GRACE_S / processes.POLL_S
     assert not alive(int(leader))
@@ -95,6 +95,7 @@ def test_a_group_that_one_may_not_end_stops_nothing(start, monkeypatch):
     process, _ = start(PAIR)
     with monkeypatch.context() as patch:
         patch.setattr(os, "killpg", refused)
+        patch.setattr(processes, "GONE_WITHIN_S", 2 * processes.POLL_S)
         processes.end_group(process.pid, grace_s=0, sleep=lambda _: None)
     assert process.poll() is None
 

@@ -37,5 +37,5 @@ def test_a_command_that_hangs_is_given_up(caplog, monkeypatch):
     monkeypatch.setattr(reboot, "TIMEOUT_S", 0.05)
     began = time.monotonic()
     Reboot("sleep 60")()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert "took more than 0.05 s" in caplog.text

@@ -12,7 +12,6 @@ from heat_zaqar_transport.resources.credentials import KnownCredentials
 from heat_zaqar_transport.testing import MemoryQueue
 from heat_zaqar_transport.wire import (
     Ack,
-    Goodbye,
     Secret,
     SignedUrl,
     Snapshot,
@@ -258,10 +257,9 @@ def test_what_cannot_be_carried_names_both_sizes():
         publish._put(MemoryQueue(), Snapshot("c", 1, document), NO_SEAL)
 
 
-def test_an_ack_and_a_goodbye_are_messages_of_the_channel(queue):
+def test_an_ack_is_a_message_of_the_channel(queue):
     publish.acknowledge(CHANNEL, NO_SEAL, Ack("c", "c1", 2))
-    publish.say_goodbye(CHANNEL, NO_SEAL)
-    assert bodies(queue) == [Ack("c", "c1", 2), Goodbye("c")]
+    assert bodies(queue) == [Ack("c", "c1", 2)]
 
 
 # Sealing
@@ -336,11 +334,10 @@ def test_a_large_document_is_sealed_in_parts_and_as_changes(queue):
     assert newest.document["deployments"] == noise
 
 
-def test_an_ack_and_a_goodbye_are_sealed(queue):
+def test_an_ack_is_sealed(queue):
     seal = seals.seal_of(NEW.seal_keys)
     publish.acknowledge(CHANNEL, seal, Ack("c", "c1", 2))
-    publish.say_goodbye(CHANNEL, seal)
-    assert opened(queue, NEW) == [Ack("c", "c1", 2), Goodbye("c")]
+    assert opened(queue, NEW) == [Ack("c", "c1", 2)]
     assert all(set(each.body) == {"heat-zaqar", "sealed"} for each in queue.fetch())
 
 

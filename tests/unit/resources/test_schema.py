@@ -2,7 +2,12 @@
 
 import pytest
 from heat.engine import constraints
-from heat.engine import resources as heat_resources
+from heat.engine.resources.openstack.heat import (
+    deployed_server,
+    software_deployment,
+    structured_config,
+)
+from heat.engine.resources.openstack.nova import server as nova_server
 
 from heat_zaqar_transport.plugin import zaqar_transport
 
@@ -10,16 +15,16 @@ MAPPING = zaqar_transport.resource_mapping()
 TRANSPORTS = {"software_config_transport", "signal_transport"}
 
 
-@pytest.fixture(scope="module")
-def heat_types():
-    heat_resources.initialise()
-    registry = heat_resources.global_env().registry
-    return {name: registry.get_class(name) for name in MAPPING}
+HEATS = {
+    name: each
+    for module in (deployed_server, nova_server, software_deployment, structured_config)
+    for name, each in module.resource_mapping().items()
+}
 
 
 @pytest.fixture(params=sorted(MAPPING))
-def pair(request, heat_types):
-    return heat_types[request.param], MAPPING[request.param]
+def pair(request):
+    return HEATS[request.param], MAPPING[request.param]
 
 
 def told(schema):

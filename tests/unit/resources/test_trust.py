@@ -1,12 +1,10 @@
 """What heat.conf says of TLS, as options of the agent."""
 
 import pytest
-from heat.common import exception
 from oslo_config import cfg
 
 from heat_zaqar_transport import certificates
 from heat_zaqar_transport.resources import options, owner, trust
-from heat_zaqar_transport.resources.server import ChannelServer
 from heat_zaqar_transport.wire.errors import NotConfigured
 from support import tls_server
 
@@ -67,26 +65,6 @@ def test_a_file_without_a_certificate_is_an_error_that_quotes_nothing(conf, tmp_
     with pytest.raises(NotConfigured, match=r"ca_file cannot be used: .*key\.pem") as caught:
         trust.agent_options()
     assert "hunter2" not in str(caught.value)
-
-
-class ValidatedServer:
-    """A server as far as `_validate_trust` sees it."""
-
-    name, properties = "web", None
-    _validate_trust = ChannelServer._validate_trust
-
-    def __init__(self, ours):
-        self.ours = ours
-
-    def transport_zaqar_message(self, _):
-        return self.ours
-
-
-def test_a_stack_with_a_server_of_ours_is_refused_before_it_is_made(conf, tmp_path):
-    conf("servers_ca_file", str(tmp_path / "none.pem"))
-    with pytest.raises(exception.StackValidationFailed, match=r"web: option .* servers_ca_file"):
-        ValidatedServer(ours=True)._validate_trust()
-    ValidatedServer(ours=False)._validate_trust()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from heat_zaqar_transport import certificates
 from heat_zaqar_transport.resources.channel import Webhook
 from heat_zaqar_transport.resources.wishes import WAYS, Unfit, Wishes
 from support import tls_server
+from support.fuzz import odd_values
+from support.strategies import texts
 
 
 def template(options):
@@ -239,17 +241,10 @@ def test_an_odd_type_is_no_traceback(depth, odd):
     assert said.for_agent() == {}
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
-    max_leaves=6,
-)
-
-
 @given(
-    push=JSON | st.sampled_from(WAYS),
-    listen=JSON | st.just("0.0.0.0:80"),
-    url=JSON | st.text(max_size=20).map(lambda text: f"http://{text}"),
+    push=odd_values | st.sampled_from(WAYS),
+    listen=odd_values | st.just("0.0.0.0:80"),
+    url=odd_values | texts.map(lambda text: f"http://{text}"),
 )
 def test_whatever_the_options_are_they_are_met_or_unfit(push, listen, url):
     try:

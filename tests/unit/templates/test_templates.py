@@ -14,6 +14,8 @@ from heat.common import (
 from heat.engine import environment, resource, resources, stack
 from heat.engine import template as heat_template
 
+from support.engine.world import load_plugin
+
 TEMPLATES = Path(__file__).parents[3] / "templates"
 PATHS = sorted(TEMPLATES.glob("*.yaml"))
 ENVIRONMENTS = sorted((TEMPLATES / "environments").glob("*.yaml"))
@@ -46,8 +48,8 @@ def arguments(tree: Any, name: str) -> list[Any]:
 
 @pytest.fixture(scope="module", autouse=True)
 def heat_types() -> environment.ResourceRegistry:
-    """Load Heat's built-in resource types; the plugin's have the same properties and more."""
-    resources.initialise()
+    """Load Heat's resource types, and the plugin's."""
+    load_plugin()
     return resources.global_env().registry
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from heat_zaqar_transport.wire import (
     Ack,
@@ -25,6 +24,8 @@ from heat_zaqar_transport.wire import (
     serialize,
 )
 from heat_zaqar_transport.wire.errors import UnknownVersion, WireFormatError
+from support.fuzz import odd_values
+from support.strategies import body_of_part, messages, parts, plain_snapshots
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -104,25 +105,17 @@ def test_the_golden_parts_are_read(name):
     assert found.message == GOLDEN_IN_PARTS[name]
 
 
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
-    max_leaves=10,
-)
-documents = st.dictionaries(st.text().filter(lambda key: key != "heat-zaqar"), json_values)
+@given(messages | plain_snapshots)
+def test_any_message_survives_its_way_as_json_text(message):
+    assert parse(json.loads(json.dumps(serialize(message)))) == message
 
 
-@given(documents, st.integers(min_value=0, max_value=2**63 - 1))
-def test_a_snapshot_survives_its_way_as_json_text(document, generation):
-    snapshot = Snapshot("c", generation, document)
-    assert parse(json.loads(json.dumps(serialize(snapshot)))) == snapshot
+@given(parts)
+def test_any_part_is_read_as_it_was_written(part):
+    assert parse(json.loads(json.dumps(body_of_part(part)))) == part
 
 
-@given(json_values)
+@given(odd_values)
 def test_whatever_arrives_is_a_message_or_a_wire_format_error(body):
     try:
         parse(body)
@@ -131,10 +124,13 @@ def test_whatever_arrives_is_a_message_or_a_wire_format_error(body):
     assert isinstance(body, dict)
 
 
-@given(json_values)
+@given(odd_values)
 def test_whatever_stands_in_a_header_is_a_message_or_a_wire_format_error(header):
-    with pytest.raises(WireFormatError):
-        parse({"heat-zaqar": header})
+    try:
+        message = parse({"heat-zaqar": header})
+    except WireFormatError:
+        return
+    assert serialize(message)["heat-zaqar"].items() <= header.items()
 
 
 def changed(name, **fields):

@@ -47,7 +47,7 @@ def port(push, servers):
 
 
 def call(port, method, path, body=b"{}", headers=()):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request(method, path, body, dict(headers))
         answer = connection.getresponse()
@@ -99,7 +99,7 @@ def test_anything_else_is_not_found_and_rings_nothing(push, port, method, path):
 
 
 def test_a_body_above_the_limit_is_refused_unread_and_rings_nothing(push, port):
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {module.MAX_BODY_BYTES + 1}"
         client.sendall(f"{head}\r\n\r\n".encode())
         assert client.recv(100).split()[1] == b"413"
@@ -108,7 +108,7 @@ def test_a_body_above_the_limit_is_refused_unread_and_rings_nothing(push, port):
 
 def test_a_body_without_a_length_is_refused_above_the_limit(push, port):
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         client.sendall(head.encode())
         answer = b""
@@ -134,7 +134,7 @@ def test_a_body_without_a_length_is_refused_above_the_limit(push, port):
     ids=["tls", "no path", "negative length", "long header"],
 )
 def test_junk_rings_nothing_and_ends_nothing(push, port, junk):
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         client.sendall(junk)
         assert client.recv(100).split()[1] in (b"400", b"404", b"431")
     assert not push.bell.is_set()
@@ -147,7 +147,7 @@ def test_a_client_that_says_nothing_is_cut(servers, monkeypatch):
     push.start()
     push.bell.clear()
     address = ("127.0.0.1", servers[0].effective_port)
-    with socket.create_connection(address, timeout=5) as slow:
+    with socket.create_connection(address, timeout=60) as slow:
         slow.sendall(b"POST " + PATH.encode())
         # waitress looks at its connections when it wakes.
         with socket.create_connection(address), contextlib.suppress(ConnectionResetError):

@@ -32,4 +32,4 @@ def test_a_program_that_hangs_is_ended(tmp_path, hook):
     started = time.monotonic()
     with pytest.raises(RequestRefused, match=r"took more than 0\.05 s"):
         ExternalSignal(str(program), tmp_path, timeout_s=0.05).send({})
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30

@@ -123,7 +123,11 @@ def test_an_own_queue_without_a_key_gets_it_in_the_clear(server, make_settings, 
     assert parse(posted(server)[1]["body"]) == Result("own-channel", "c1", {"a": 1})
 
 
-@pytest.mark.parametrize("keys", ["s3cret", f"{KEYS[0].reveal()},s3cret", ["s3cret"], 7])
+@pytest.mark.parametrize(
+    "keys",
+    ["s3cret", f"{KEYS[0].reveal()},s3cret", ["s3cret"], 7],
+    ids=["none", "one and none", "a list", "a number"],
+)
 def test_a_seal_key_that_is_none_is_refused_without_quoting_it(make_settings, signed_url, keys):
     values = own_queue(signed_url(), deploy_seal_keys=keys)
     with pytest.raises(UnusableConfig, match="input deploy_seal_keys") as caught:

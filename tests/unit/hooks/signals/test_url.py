@@ -80,7 +80,7 @@ def test_an_answer_that_does_not_come_is_given_up():
         started = time.monotonic()
         with pytest.raises(Unreachable, match="ReadTimeout"):
             UrlSignal(Secret(url), "POST", timeout_s=0.05).send({})
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize("url", ["no url", "ftp://host/x", "http://", "http://[::1", "http://h:x/"])
@@ -105,6 +105,7 @@ def test_another_verb_is_refused():
         (400, "x" * 2000 + REFUSAL, ""),
         (400, "\xff\xfe", ""),
     ],
+    ids=["400", "413", "404", "503", "far behind", "no UTF-8"],
 )
 def test_of_a_refusal_only_the_words_about_a_limit_are_quoted(server, status, text, quoted):
     server.answers = [(status, {}, text.encode("latin-1"))]
