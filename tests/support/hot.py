@@ -63,3 +63,16 @@ def many_scripts(count, server_name="server"):
         resources[name] = deployment("config", server_name, input_values={"n": str(n)}, name=name)
     outputs = {name: {"get_attr": [name, "deploy_stdout"]} for name in names}
     return template(resources, outputs)
+
+
+def alone(transport="ZAQAR_MESSAGE", *, metadata=None, **properties):
+    """One server and nothing else, with metadata of the template's."""
+    made = server(transport, **properties)
+    if metadata is not None:
+        made["metadata"] = metadata
+    return template({"server": made})
+
+
+def wishes(**options):
+    """Metadata with options of the server's agent."""
+    return {"os-collect-config": {"zaqar": options}}

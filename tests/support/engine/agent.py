@@ -8,6 +8,7 @@ from heat_zaqar_transport.wire import (
     Ack,
     Goodbye,
     Hello,
+    KeystoneUrl,
     Result,
     SignedUrl,
     Snapshot,
@@ -28,6 +29,7 @@ class Agent:
     """Attributes: what it has, and what it has heard.
 
     options: Its `[zaqar]` options: those of its boot configuration, then those that it is sent.
+    queue_names: Of the metadata queue and of the signal queue.
     answer: Called with each deployment that has not run, its inputs by name as `inputs`;
         returns the outputs, or None: not yet.
     snapshot: The newest one that it has read.
@@ -35,6 +37,7 @@ class Agent:
     acks: Ids of the configs whose results Heat has acked.
     goodbye: Whether Heat has said goodbye.
     awake: Whether it looks, when time passes.
+    pushed: Whether Zaqar tells it of messages: then it answers a goodbye.
     """
 
     def __init__(self, options, answer=succeed):
@@ -44,16 +47,13 @@ class Agent:
         self.runs, self.acks = [], []
         self.goodbye = False
         self.awake = True
+        self.pushed = options.get("push") == "webhook"
+        urls = (options["metadata_url"], options["signal_url"])
+        self.queue_names = tuple(parse_queue_url(url).queue for url in urls)
 
     @property
     def channel(self):
         return self.options["channel"]
-
-    @property
-    def queue_names(self):
-        """Names of the metadata queue and of the signal queue."""
-        urls = (self.options["metadata_url"], self.options["signal_url"])
-        return tuple(parse_queue_url(url).queue for url in urls)
 
     @property
     def document(self):
@@ -61,6 +61,8 @@ class Agent:
 
     def look(self):
         """Read the queue, run what has not run, and answer; another time if Zaqar is away."""
+        if not self.options.get("metadata_url"):
+            return  # Heat has told it to forget the channel
         with contextlib.suppress(TransportError):
             self._look()
 
@@ -72,9 +74,11 @@ class Agent:
                         self._take(snapshot)
                 case Ack() if message.config_id not in self.acks:
                     self.acks.append(message.config_id)
-                case Goodbye():
+                case Goodbye() if not self.goodbye:
                     self.goodbye = True
-        self._run()
+                    if self.pushed:
+                        self.say(Goodbye(self.channel))
+        self._run(self.snapshot.document.get("deployments", ()) if self.snapshot else ())
 
     def read(self):
         """Return what lies in the metadata queue, and can be opened."""
@@ -93,6 +97,10 @@ class Agent:
     def say(self, message):
         self._post(self.options["signal_url"], self.seal, message)
 
+    def post(self, body, ttl_s=TTL_S):
+        """Post any body to the signal queue, as it is."""
+        queues.open_url(parse_queue_url(self.options["signal_url"])).post(body, ttl_s)
+
     def result(self, config_id, outputs, attempt=1):
         """Send a result, whether there is such a deployment or not."""
         self.say(Result(self.channel, config_id, outputs, attempt))
@@ -102,8 +110,8 @@ class Agent:
         sent = snapshot.document.get("os-collect-config", {}).get("zaqar") or {}
         self.options = {**self.options, **sent}
 
-    def _run(self):
-        for each in (self.snapshot.document if self.snapshot else {}).get("deployments", ()):
+    def _run(self, deployments):
+        for each in deployments:
             if each["id"] in self.runs:
                 continue
             inputs = {one["name"]: one["value"] for one in each["inputs"]}
@@ -116,7 +124,7 @@ class Agent:
         if inputs["deploy_signal_transport"] != "ZAQAR_MESSAGE":
             return
         if "deploy_channel" in inputs:
-            seal = seals.seal_of_text(inputs.get("deploy_seal_keys"))
+            seal = seal_of_inputs(inputs)
             result = Result(inputs["deploy_channel"], config_id, outputs)
             self._post(inputs["deploy_signal_id"], seal, result)
         else:
@@ -126,5 +134,36 @@ class Agent:
         post_message(queues.open_url(parse_queue_url(url)).post, message, TTL_S, seal)
 
 
+class Poller(Agent):
+    """The agent of a server without a channel, which asks Heat for its deployments.
+
+    Args:
+        ask: Returns the server's deployments, as Heat's API lists them for a server id.
+        answer: See `Agent`.
+    """
+
+    def __init__(self, ask, answer=succeed):
+        self._ask, self.answer = ask, answer
+        self.runs, self.awake = [], True
+
+    def look(self):
+        with contextlib.suppress(TransportError):
+            self._run(self._ask())
+
+
+def seal_of_inputs(inputs):
+    """Return what a deployment with a queue of its own seals its result with."""
+    return seals.seal_of_text(inputs.get("deploy_seal_keys"))
+
+
 def is_signed(url):
     return isinstance(parse_queue_url(url), SignedUrl)
+
+
+def secrets_of(options):
+    """Return the texts in an agent's options that nobody else may read."""
+    urls = [parse_queue_url(options[name]) for name in ("metadata_url", "signal_url")]
+    texts = [url.signature.reveal() for url in urls if isinstance(url, SignedUrl)]
+    texts += [url.password.reveal() for url in urls if isinstance(url, KeystoneUrl)]
+    texts += (options.get("seal_keys") or "").split(",")
+    return {text for text in [*texts, options.get("password")] if text}

@@ -8,6 +8,7 @@ import itertools
 import time
 
 from greenlet import getcurrent, greenlet
+from heat.common import timeutils
 
 # Of one run: more than a stack's timeout of five minutes, and less than for ever.
 LONGEST_S = 3600
@@ -67,6 +68,11 @@ class Clock:
     def monotonic(self):
         return self.now
 
+    @property
+    def in_task(self):
+        """Whether a task runs now, and not the test or an agent."""
+        return getcurrent() is not self._hub
+
     def sleep(self, seconds):
         """Let others run; outside of all tasks this turns the time."""
         if not seconds:
@@ -109,6 +115,8 @@ class Clock:
     def patch(self, monkeypatch):
         for name in ("time", "monotonic", "sleep"):
             monkeypatch.setattr(time, name, getattr(self, name))
+        # What Heat measures timeouts by.
+        monkeypatch.setattr(timeutils, "wallclock", self.time)
 
 
 class Lock:
@@ -119,7 +127,7 @@ class Lock:
 
     def __enter__(self):
         while self._held:
-            time.sleep(0.01)
+            time.sleep(0.05)
         self._held = True
 
     def __exit__(self, *exc_info):

@@ -162,7 +162,7 @@ class Catalog(plugin.BaseAuthPlugin):
 
     def get_endpoint(self, session, service_type=None, interface=None, **kwargs):
         url = self.urls.get(service_type)
-        return url and url.replace("zaqar", f"zaqar-{interface}")
+        return url and url.replace("zaqar", f"zaqar-{interface.removesuffix('URL')}")
 
     def get_access(self, session):
         return SimpleNamespace(role_names=[], user_domain_id=None, project_domain_id=None)

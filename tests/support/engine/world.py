@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import yaml
@@ -23,7 +22,7 @@ from oslo_messaging.rpc import dispatcher
 from heat_zaqar_transport.plugin_dir import PLUGIN_DIR
 from heat_zaqar_transport.posting import Poster
 from heat_zaqar_transport.resources import deployment, options, owner, publish, safety_net, turns
-from support.engine.agent import Agent, succeed
+from support.engine.agent import Agent, Poller, succeed
 from support.engine.clock import Clock, Lock
 from support.engine.keystone import AUTH_URL, Catalog, Keystone
 from support.engine.zaqar import Zaqar
@@ -71,6 +70,13 @@ class Threads(service.ThreadGroupManager):
         """Nothing of ours can be stopped from outside, and neither can Heat's threads."""
 
 
+class Turn(turns.Turn):
+    """A turn that greenlets wait for."""
+
+    def __init__(self):
+        super().__init__(_lock=Lock())
+
+
 class Engine:
     """Heat's engine and worker services, as heat-api and the message broker call them.
 
@@ -79,6 +85,7 @@ class Engine:
         answer: How agents answer deployments, see `Agent.answer`. A test replaces it.
         boots: Whether each server with a channel is booted by itself.
         agents: By channel.
+        pollers: By server id: agents of servers without a channel.
         called: What Zaqar has called beside Heat: URL and body.
         refused: Notifications that heat-api-cfn or the engine has refused, with the reason.
     """
@@ -93,6 +100,7 @@ class Engine:
         self.zaqar = Zaqar(self.clock, self.keystone)
         self.answer, self.boots = succeed, True
         self.agents, self.called, self.refused = {}, [], []
+        self.pollers = {}
         self._stacks, self._tasks = [], []
         self._patch()
         self._service = service.EngineService("host", "topic")
@@ -120,7 +128,7 @@ class Engine:
         set_(publish, "_POSTER", Poster())
         set_(deployment, "NOTIFIER", safety_net.Notifier())
         set_(deployment, "LOOKS", safety_net.Looks(self.clock.monotonic))
-        set_(turns, "threading", SimpleNamespace(Lock=Lock))
+        set_(turns, "Turn", Turn)
         owner._warn_once.cache_clear()
         self.clock.patch(self._monkeypatch)
         scheduler.ENABLE_SLEEP = True  # by our clock; Heat's own clean-up restores it
@@ -158,6 +166,10 @@ class Engine:
             cfg.CONF.set_override(name, value, group=group)
             self._case.addCleanup(cfg.CONF.clear_override, name, group=group)
 
+    def patch(self, owner, name, value):
+        """Replace something until the test ends, such as a client of Heat's."""
+        self._monkeypatch.setattr(owner, name, value)
+
     def context(self):
         """Return the context of a user's call."""
         made = utils.dummy_context(tenant_id=PROJECT, region_name="RegionOne")
@@ -191,6 +203,19 @@ class Engine:
             self.agents[channel] = Agent(dict(zaqar_options), answer)
         return self.agents[channel]
 
+    def poll(self, server_id):
+        """Return the agent of a server without a channel, known to Heat or not."""
+        ask = lambda: self._service.metadata_software_deployments(  # noqa: E731
+            self.context(), server_id=server_id
+        )
+        answer = lambda deployment: self.answer(deployment)  # noqa: E731
+        return self.pollers.setdefault(server_id, Poller(ask, answer))
+
+    def call(self, url, body):
+        """Call a pre-signed URL of heat-api-cfn as a server does."""
+        self.clock.spawn(self._deliver, url, body)
+        self.clock.run(1)
+
     def turn(self, seconds=1):
         """Let time pass."""
         self.clock.run(seconds)
@@ -204,7 +229,7 @@ class Engine:
     def _meanwhile(self):
         if self.boots:
             self._boot_all()
-        for agent in self.agents.values():
+        for agent in (*self.agents.values(), *self.pollers.values()):
             if agent.awake:
                 agent.look()
         for url, told in self.zaqar.take_notifications():
@@ -286,6 +311,21 @@ class Stack:
         )  # fmt: skip
         return self._settled(True)
 
+    def cancel(self, *, rollback=True, wait=True):
+        """Cancel a running update."""
+        self.engine.ask(
+            "stack_cancel_update", stack_identity=self.identity, cancel_with_rollback=rollback
+        )
+        return self._settled(wait)
+
+    def mark_unhealthy(self, resource_name):
+        """Have Heat believe that a resource is broken: the next update replaces it."""
+        self.engine.ask(
+            "resource_mark_unhealthy", stack_identity=self.identity, resource_name=resource_name,
+            mark_unhealthy=True,
+        )  # fmt: skip
+        return self._settled(True)
+
     def _request(self):
         template = self._template
         if isinstance(template, str):
@@ -340,6 +380,18 @@ class Stack:
         stack = self.load()
         return stack[name].metadata_get(refresh=True)
 
+    def server_id(self, server="server"):
+        """Return what Heat's API knows a server by."""
+        return self.resource(server)["physical_resource_id"]
+
+    def deployments(self, server="server"):
+        """Return a server's deployments as Heat's API lists them, their inputs by name."""
+        listed = self.engine.ask("metadata_software_deployments", server_id=self.server_id(server))
+        return [
+            {**each, "inputs": {one["name"]: one["value"] for one in each["inputs"]}}
+            for each in listed
+        ]
+
     def outputs(self):
         (shown,) = self.engine.ask("show_stack", stack_identity=self.identity)
         return {each["output_key"]: each["output_value"] for each in shown["outputs"]}
@@ -347,6 +399,7 @@ class Stack:
     def events(self, name):
         """Return the reasons of a resource's events, oldest first."""
         rows = event_objects.Event.get_all_by_stack(self.engine.context(), self.id)
+        rows = sorted(rows, key=lambda row: row.id)
         return [row.resource_status_reason for row in rows if row.resource_name == name]
 
     def _channels(self):

@@ -21,6 +21,7 @@ CALLS = {
     "peek": ("GET", "messages"),
     "delete": ("DELETE", "messages"),
     "subscribe": ("POST", "subscriptions"),
+    "subscribers": ("GET", "subscriptions"),
     "prolong": (None, "subscriptions"),
     "unsubscribe": (None, "subscriptions"),
     "sign": (None, None),
@@ -58,6 +59,7 @@ class Zaqar:
     notifies: Whether subscribers are called.
     limits: What a queue that is made from now on takes; `None`: Zaqar's defaults.
     calls: All calls, as (name of the call, queue, kind of access: "token" or "signature").
+    opened: How queues were opened, as (endpoint, timeout in seconds, how TLS is verified).
     """
 
     def __init__(self, clock, keystone):
@@ -66,9 +68,9 @@ class Zaqar:
         self.signing_key = 1
         self.notifies = True
         self.limits = None
-        self.calls = []
+        self.calls, self.opened = [], set()
         self.notifications = []
-        self._faults = []
+        self._faults, self._slow = [], []
         self._signed = {}
         self._numbers = itertools.count(1)
 
@@ -95,13 +97,33 @@ class Zaqar:
         finally:
             self._faults.remove(fault)
 
+    @contextlib.contextmanager
+    def slow(self, call, queue="", seconds=1):
+        """Have the engine's calls take their time while the block lasts: others run meanwhile.
+
+        Args:
+            call, queue: See `failing`.
+            seconds: Until the call begins.
+        """
+        self._slow.append(slow := (call, queue, seconds))
+        try:
+            yield
+        finally:
+            self._slow.remove(slow)
+
+    def subscribers(self, prefix):
+        """Return the URLs that the queues of a prefix, such as "hz-m", tell of messages."""
+        return [url for name in self.names(prefix) for url in self.queues[name].subscribers]
+
     def open_by_url(self, url, *, timeout_s=None, verify=None):
+        self.opened.add((url.endpoint, timeout_s, verify))
         if isinstance(url, KeystoneUrl):
             return Opened(self, url.queue, url.project_id, url=url, endpoint=url.endpoint)
         assert isinstance(url, SignedUrl)
         return Opened(self, url.queue, url.project_id, url=url, endpoint=url.endpoint)
 
     def open_with_token(self, endpoint, token, project_id, queue, *, timeout_s=None, verify=None):
+        self.opened.add((endpoint, timeout_s, verify))
         return Opened(self, queue, project_id, token=token, endpoint=endpoint)
 
     def names(self, prefix):
@@ -123,6 +145,10 @@ class Zaqar:
     def checked(self, opened, call):
         """Take notice of a call; raise what it meets."""
         self.calls.append((call, opened.name, "token" if opened.token else "signature"))
+        for slow_call, queue, seconds in self._slow:
+            chosen = slow_call in ("", call) and opened.name.startswith(queue)
+            if chosen and self._clock.in_task:
+                self._clock.sleep(seconds)
         for fault in self._faults:
             if fault.call in ("", call) and opened.name.startswith(fault.queue):
                 if fault.left == 0:
@@ -236,6 +262,11 @@ class Opened:
         self._zaqar.checked(self, "subscribe")
         until = self._zaqar._clock.time() + ttl_s
         self._zaqar.stored(self).subscribers.setdefault(url, until)
+
+    def subscribers(self):
+        self._zaqar.checked(self, "subscribers")
+        stored = self._zaqar.queues.get(self.name)
+        return list(stored.subscribers) if stored else []
 
     def prolong(self, url, ttl_s, options=None):
         self._zaqar.checked(self, "prolong")
