@@ -8,6 +8,7 @@ from heat_zaqar_transport.wire import Secret
 from heat_zaqar_transport.wire.errors import AccessRefused, RequestRefused, TransportError
 
 NOWHERE = "http://127.0.0.1:9/nowhere"
+CLIENT_ID = {"Client-ID": "3381af92-2b9e-11e3-b191-71861300734c"}
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_subscribing_twice_is_once_by_the_engines_signature_too(cloud, owner):
         queue.subscribe(NOWHERE, 600)
     answer = cloud.demo_session().get(
         f"{cloud.zaqar_url}/v2/queues/{owner.name}/subscriptions",
-        headers={"Client-ID": "3381af92-2b9e-11e3-b191-71861300734c"},
+        headers=CLIENT_ID,
     )
     assert len(answer.json()["subscriptions"]) == 1
 
@@ -76,10 +77,20 @@ def test_destroying_takes_the_subscriptions_too(cloud):
     queue = queues.open_with_keystone(cloud.demo_session(), channel.new_name("test"))
     queue.post({}, 60)
     queue.subscribe(NOWHERE, 600)
+    assert queue.name in queue_names(cloud)
     queue.destroy()
-    headers = {"Client-ID": "3381af92-2b9e-11e3-b191-71861300734c"}
     session = cloud.demo_session()
-    left = session.get(f"{cloud.zaqar_url}/v2/queues/{queue.name}/subscriptions", headers=headers)
+    left = session.get(f"{cloud.zaqar_url}/v2/queues/{queue.name}/subscriptions", headers=CLIENT_ID)
     assert left.json()["subscriptions"] == []
-    names = session.get(f"{cloud.zaqar_url}/v2/queues?limit=20", headers=headers).json()["queues"]
-    assert queue.name not in [each["name"] for each in names]
+    assert queue.name not in queue_names(cloud)
+
+
+def queue_names(cloud):
+    """List the project's queues, page by page."""
+    session, names, path = cloud.demo_session(), [], "/v2/queues?limit=20"
+    while True:
+        page = session.get(f"{cloud.zaqar_url}{path}", headers=CLIENT_ID).json()
+        if not page["queues"]:
+            return names
+        names += [each["name"] for each in page["queues"]]
+        (path,) = [link["href"] for link in page["links"] if link["rel"] == "next"]
