@@ -16,6 +16,8 @@ from support.leftovers import assert_left, assert_nothing_left, leftovers
 from support.stacks import POLL_S, TEMPLATES
 from support.user_data import boot_metadata, server_in_nova
 
+pytestmark = pytest.mark.xdist_group("nova")
+
 # Neutron has no agents here, so that no port could be bound.
 NO_NETWORK = [{"allocate_network": "none"}]
 # With its agent connected: Zaqar tells both Heat and the agent.

@@ -4,6 +4,8 @@ import json
 import subprocess
 import time
 
+import pytest
+
 from localcloud.guest import Guest
 
 COUNT = 100
@@ -16,6 +18,7 @@ def seconds(command, **options):
     return time.monotonic() - began
 
 
+@pytest.mark.xdist_group("serial")
 def test_a_deployment_costs_less_than_50_ms_besides_its_hook(tmp_path):
     guest = Guest.create(tmp_path / "guest")
     hook = guest.path("usr/libexec/heat-config/hooks/bare")

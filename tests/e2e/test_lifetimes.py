@@ -1,6 +1,8 @@
-"""URLs, keys and passwords are renewed while the server works, and while it is off."""
+"""URLs, keys, passwords and snapshots run out: they are renewed while the server works, or is off.
 
-import contextlib
+The cloud is one of its own: credentials live for a minute and a half there, messages for a minute.
+"""
+
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,32 +12,37 @@ from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 
 from heat_zaqar_transport.wire.errors import AccessRefused
+from localcloud import LocalCloud
 from support import hot
 from support.ends import Ends
 from support.site import Site
 
 LIFETIME_S = 90
+# Zaqar knows no shorter one.
+MESSAGE_LIFETIME_S = 60
 
 # What an agent reads first of all: the boot configuration.
 BOOT_CONF = "[DEFAULT]\ncommand = os-refresh-config\ncollectors = heat_local\n"
 
 
-@contextlib.contextmanager
-def short_lifetimes(cloud):
-    cloud.reconfigure("heat-engine", {"zaqar_transport": {"channel_lifetime": LIFETIME_S}})
-    try:
-        yield
-    finally:
-        cloud.reconfigure("heat-engine", {})
+pytestmark = pytest.mark.xdist_group("lifetimes")
+
+
+@pytest.fixture(scope="module")
+def cloud():
+    with LocalCloud.start() as cloud:
+        cloud.reconfigure("heat-engine", {"zaqar_transport": {"channel_lifetime": LIFETIME_S}})
+        cloud.reconfigure("zaqar", {"transport": {"max_message_ttl": MESSAGE_LIFETIME_S}})
+        yield cloud
 
 
 @pytest.fixture(scope="module")
 def lives(cloud, tmp_path_factory):
-    """Three servers at the same time, as most of their lives is waiting; by name, their ends."""
-    with short_lifetimes(cloud), ThreadPoolExecutor() as pool:
+    """Four servers at the same time, as most of their lives is waiting; by name, their ends."""
+    with ThreadPoolExecutor() as pool:
         yield {
             live: pool.submit(_lived, live, cloud, tmp_path_factory.mktemp(live.__name__))
-            for live in (at_work, off_in_between, off_for_too_long)
+            for live in (at_work, off_in_between, off_for_too_long, idle)
         }
 
 
@@ -59,6 +66,10 @@ def test_a_server_that_was_off_gets_in_with_the_old_ones_while_they_live(lives):
 
 def test_a_server_that_was_off_for_too_long_is_given_its_configuration_again(lives):
     lives[off_for_too_long].result()
+
+
+def test_an_idle_server_has_its_snapshot_renewed_before_it_runs_out(lives):
+    lives[idle].result()
 
 
 def echo(word):
@@ -158,3 +169,14 @@ def off_for_too_long(site, stack, guest, first):
     guest.start()
     stack.wait("UPDATE_COMPLETE", 60)
     assert stack.outputs()["stdout"] == "did second\n"
+
+
+def idle(_site, stack, guest, _first):
+    until = time.monotonic() + MESSAGE_LIFETIME_S + 10
+    while time.monotonic() < until:
+        # Its key may be renewed meanwhile, and the snapshot be sealed with the new one.
+        found = Ends(options_of(stack)).found()
+        assert found, "the queue is without a snapshot"
+        assert found[-1].carriers[0].ttl_s == MESSAGE_LIFETIME_S
+        time.sleep(1)
+    assert "(expiring)" in guest.log.read_text()

@@ -2,7 +2,6 @@
 
 import psutil
 
-from support import hot
 from support.rig import LONGEST_S, Rig, wait_until
 
 SLEEPING = 'if [ "$word" = slow ]; then sleep 300 & echo $! > "$HOME/child"; sleep 300; fi'
@@ -75,12 +74,3 @@ def test_a_hook_that_takes_too_long_is_ended_with_all_that_it_started(site):
     rig.fails("timed out after 3 s")
     wait_until(lambda: ended(child_of(rig)), 10, "the end of the hook's child")
     rig.update("after that")
-
-
-def test_a_limit_that_is_none_is_a_failure_that_names_it(site):
-    stack = site.stack(
-        hot.one_script("#!/bin/sh\necho yes\n", input_values={"deploy_timeout": "soon"})
-    )
-    site.boot(stack)
-    shown = stack.wait("CREATE_FAILED", LONGEST_S)
-    assert "input deploy_timeout is no number of seconds above 0" in shown.stack_status_reason

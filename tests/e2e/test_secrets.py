@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from heat_zaqar_transport.wire import SignedUrl
 from support import hot
 from support.store import everything_in
@@ -9,6 +11,7 @@ from support.store import everything_in
 PASSWORD = "correct-horse-battery-staple-4711"
 
 
+@pytest.mark.xdist_group("serial")
 def test_no_secret_in_any_log_at_any_level_nor_in_zaqars_store(cloud, site):
     """The values themselves are searched for, in every log of the whole run, and in Redis."""
     cloud.reconfigure("heat-engine", {"DEFAULT": {"debug": True}})
