@@ -219,9 +219,7 @@ def test_what_an_attacker_posts_to_them_costs_them_nothing(attack):
     guest = attack.guest("theirs")
     queue = attacker.open(theirs.metadata_url.queue)
     since = guest.log_size
-    empty = serialize(
-        Snapshot(theirs.channel, 10**6, {"os-collect-config": {}, "deployments": []})
-    )
+    empty = serialize(Snapshot(theirs.channel, 10**6, {"os-collect-config": {}, "deployments": []}))
     # In one request: Heat clears away all that lies there as soon as the first one is refused.
     post_anything(queue, empty, attacker.ends.seal.seal(empty))
     attacker.over_websocket(

@@ -11,7 +11,7 @@ import pytest
 from heat_zaqar_transport import queues
 from heat_zaqar_transport.wire import SignedUrl
 from heat_zaqar_transport.wire.errors import TransportError
-from support.follower import AWAY, GROWN_S, Follower
+from support.follower import AWAY, GROWN_S, SOON_S, Follower
 from support.played_heat import PlayedHeat
 
 pytestmark = pytest.mark.xdist_group("own-zaqar")
@@ -49,9 +49,11 @@ def test_the_websocket_server_goes_away_and_comes_back(own_cloud, server, how):
 
 def test_redis_restarts(own_cloud, server):
     server.is_told()
+    since = server.guest.log_size
+    # From now on it looks when it is told, and in an hour.
     server.rests()
     own_cloud.restart_service("redis")
-    server.is_told()
+    server.arrives(SOON_S)
     server.rests()
     own_cloud.stop_service("redis")
     try:
@@ -60,7 +62,8 @@ def test_redis_restarts(own_cloud, server):
             queues.open_signed(signals, timeout_s=2).post({}, 60)
     finally:
         own_cloud.start_service("redis")
-    server.is_told()
+    server.arrives(SOON_S)
+    assert AWAY not in server.logged(since)
 
 
 def test_without_notifications_the_agent_finds_out_and_polls(own_cloud, server):
