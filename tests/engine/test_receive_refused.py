@@ -116,6 +116,22 @@ def test_a_flood_that_nobody_told_of_makes_few_events(heat, seal):
     assert heat.zaqar.messages(agent.queue_names[1]) == []
 
 
+def test_a_flood_beside_what_is_told_of_makes_one_event(heat):
+    stack, agent, _ = waiting(heat)
+    heat.zaqar.notifies = False
+    for version in range(2, 30):
+        agent.post({"heat-zaqar": {"version": version}, "sealed": "AAAA"})
+    heat.turn(5)
+    heat.zaqar.notifies = True
+    agent.result(config_of(agent), DONE)
+    heat.settle()
+    assert stack.state == "CREATE_COMPLETE"
+    assert heat.zaqar.messages(agent.queue_names[1]) == []
+    (said,) = (each for each in stack.events("server") if "Signal: " in each)
+    assert "succeeded; refused a message" in said
+    assert len(said) < 300  # Heat's own bound of an event
+
+
 def test_outputs_are_never_logged(heat, caplog):
     with caplog.at_level(logging.DEBUG):
         stack, agent, _ = waiting(heat)
