@@ -11,6 +11,7 @@ from heat.engine import resource
 from keystoneauth1 import exceptions as keystone_errors
 from oslo_config import cfg
 from oslo_log import log as logging
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from heat_zaqar_transport import queues, seals
 from heat_zaqar_transport.listing import SIGNALS
@@ -224,10 +225,19 @@ class QueueOwner(resource.Resource):
             self.keystone().enable_stack_domain_user(
                 user_id=self._get_user_id(), project_id=self.stack.stack_user_project_id
             )
-            # Putting it to sleep has revoked its tokens, which Keystone counts in whole
-            # seconds: one that it gets in the same second would be refused.
-            time.sleep(1)
-            return str(self._user_token())
+        return self._token_of_woken_user()
+
+    @retry(
+        retry=retry_if_exception_type(keystone_errors.Unauthorized),
+        stop=stop_after_attempt(10),
+        reraise=True,
+    )
+    def _token_of_woken_user(self) -> str:
+        # Putting it to sleep has revoked its tokens, which Keystone counts in whole seconds: one
+        # that it gets in the same second would be refused. A busy Keystone was seen to refuse
+        # the password, too, a second after the user was enabled.
+        time.sleep(1)
+        return str(self._user_token())
 
     def _endpoint_of_engine(self) -> str:
         """Return the messaging endpoint that Heat itself uses ([clients_zaqar] endpoint_type)."""

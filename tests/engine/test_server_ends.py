@@ -1,6 +1,7 @@
 """How a server sleeps, wakes, is replaced, and ends, with each thing missing that may be."""
 
 import pytest
+from keystoneauth1.exceptions import Unauthorized
 
 from heat_zaqar_transport.wire.errors import ServiceFailed
 from support import hot
@@ -15,6 +16,26 @@ def one_script(what="1"):
 def assert_nothing_left(heat):
     assert heat.zaqar.queues == {}
     assert heat.keystone.users == heat.keystone.projects == {}
+
+
+def test_a_keystone_that_is_slow_to_wake_a_user_delays_the_delete(heat):
+    stack = heat.create(hot.alone()).suspend()
+    asleep_until = []
+    wake, login = heat.keystone.enable_stack_domain_user, heat.keystone.login
+
+    def enable(user_id, project_id):
+        asleep_until.append(heat.clock.now + 4)
+        wake(user_id, project_id)
+
+    def refused_for_a_while(*args):
+        if asleep_until and heat.clock.now < asleep_until[0]:
+            raise Unauthorized("The request you have made requires authentication.")
+        return login(*args)
+
+    heat.patch(heat.keystone, "enable_stack_domain_user", enable)
+    heat.patch(heat.keystone, "login", refused_for_a_while)
+    assert stack.delete().state == "DELETE_COMPLETE"
+    assert heat.zaqar.queues == {}
 
 
 def test_a_suspended_server_cannot_get_in_and_a_resumed_one_can(heat):
